@@ -1,0 +1,87 @@
+// Two-way state: one `serialize` per part serves saving, loading and comparing. Little endian, no padding.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "base/types.hpp"
+
+namespace vellum {
+
+class Archive {
+public:
+    enum class Mode { Save, Load, Compare };
+
+    static Archive saver() { return Archive{Mode::Save, {}}; }
+    static Archive loader(std::vector<u8> bytes) { return Archive{Mode::Load, std::move(bytes)}; }
+    static Archive comparer(std::vector<u8> bytes) { return Archive{Mode::Compare, std::move(bytes)}; }
+
+    bool loading() const { return mode_ == Mode::Load; }
+    bool ok() const { return ok_; }
+    // A part that finds a loaded value out of its range says so; the whole load is then refused.
+    void refuse() { ok_ = false; }
+    const std::vector<u8>& bytes() const { return bytes_; }
+
+    template <typename T>
+        requires std::integral<T> || std::floating_point<T> || std::is_enum_v<T>
+    void operator()(T& value) {
+        transfer(&value, sizeof value);
+    }
+
+    template <typename T, std::size_t N>
+    void operator()(std::array<T, N>& values) {
+        for (auto& v : values) (*this)(v);
+    }
+
+    template <typename T, std::size_t N>
+    void operator()(T (&values)[N]) {
+        for (auto& v : values) (*this)(v);
+    }
+
+    template <typename T>
+        requires requires(T& t, Archive& a) { t.serialize(a); }
+    void operator()(T& part) {
+        part.serialize(*this);
+    }
+
+    // Variable length: the count comes first; a load refuses counts over `most`.
+    template <typename T>
+    void sequence(std::vector<T>& values, u32 most) {
+        u32 count = static_cast<u32>(values.size());
+        (*this)(count);
+        if (loading()) {
+            if (count > most) return refuse();
+            values.resize(count);
+        }
+        for (auto& v : values) (*this)(v);
+    }
+
+    template <typename... T>
+        requires(sizeof...(T) > 1)
+    void operator()(T&... values) {
+        ((*this)(values), ...);
+    }
+
+    // Opens a named, versioned part; another name on load refuses the whole load. Returns the stored version.
+    u32 section(std::string_view name, u32 version);
+    // Raw bytes of known length (RAM pages, screen memory).
+    void raw(std::span<u8> bytes) { transfer(bytes.data(), bytes.size()); }
+
+private:
+    Archive(Mode mode, std::vector<u8> bytes) : mode_{mode}, bytes_{std::move(bytes)} {}
+    void transfer(void* data, std::size_t size);
+
+    Mode mode_;
+    std::vector<u8> bytes_;
+    std::size_t position_ = 0;
+    bool ok_ = true;
+};
+
+}  // namespace vellum

@@ -1,0 +1,61 @@
+// The event queue.
+#include "base/scheduler.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+namespace vellum {
+
+Timer::Timer(Scheduler& scheduler, std::function<void()> fire)
+    : scheduler_{scheduler}, fire_{std::move(fire)}, number_{scheduler.timers_made_++} {}
+
+void Timer::start_at(Nanoseconds deadline) {
+    stop();
+    deadline_ = deadline;
+    active_ = true;
+    scheduler_.queue_.insert(this);
+}
+
+void Timer::start_in(Nanoseconds delay) { start_at(scheduler_.now() + delay); }
+
+void Timer::stop() {
+    if (active_) scheduler_.queue_.erase(this);
+    active_ = false;
+}
+
+void Timer::serialize(Archive& a) {
+    bool active = active_;
+    Nanoseconds deadline = deadline_;
+    a(active, deadline);
+    if (!a.loading()) return;
+    stop();
+    if (active) start_at(deadline);
+}
+
+bool Scheduler::Earlier::operator()(const Timer* a, const Timer* b) const {
+    return std::tie(a->deadline_, a->number_) < std::tie(b->deadline_, b->number_);
+}
+
+Nanoseconds Scheduler::now() const {
+    if (source_ && !firing_) now_ = std::max(now_, source_->guest_time());
+    return now_;
+}
+
+Nanoseconds Scheduler::next_deadline() const {
+    return queue_.empty() ? ~Nanoseconds{0} : (*queue_.begin())->deadline_;
+}
+
+void Scheduler::advance_to(Nanoseconds time) {
+    firing_ = true;
+    while (next_deadline() <= time) {
+        Timer* timer = *queue_.begin();
+        timer->stop();
+        // The source may already have been read past this deadline; for the timer, time stands at its deadline.
+        now_ = timer->deadline_;
+        timer->fire_();
+    }
+    firing_ = false;
+    now_ = std::max(now_, time);
+}
+
+}  // namespace vellum

@@ -1,0 +1,69 @@
+// Events in guest time, ordered by (deadline, order of creation), so that runs repeat exactly.
+#pragma once
+
+#include <functional>
+#include <set>
+
+#include "base/archive.hpp"
+#include "base/types.hpp"
+
+namespace vellum {
+
+class Scheduler;
+
+// A device owns its timers as members. While one fires, time stands at its deadline, so a periodic device simply
+// starts it again and never drifts. A timer carries its own deadline through `serialize`; the queue is never saved.
+class Timer {
+public:
+    Timer(Scheduler& scheduler, std::function<void()> fire);
+    ~Timer() { stop(); }
+    Timer(const Timer&) = delete;
+    Timer& operator=(const Timer&) = delete;
+
+    void start_at(Nanoseconds deadline);
+    void start_in(Nanoseconds delay);
+    void stop();
+    bool active() const { return active_; }
+    Nanoseconds deadline() const { return deadline_; }
+    void serialize(Archive&);
+
+private:
+    friend class Scheduler;
+    Scheduler& scheduler_;
+    std::function<void()> fire_;
+    Nanoseconds deadline_ = 0;
+    u32 number_ = 0;  // order of construction: breaks ties
+    bool active_ = false;
+};
+
+// Where guest time comes from between events: the host's clock, or retired instructions.
+class TimeSource {
+public:
+    virtual Nanoseconds guest_time() = 0;
+
+protected:
+    ~TimeSource() = default;
+};
+
+class Scheduler {
+public:
+    // Guest time now. Outside of a firing timer it is what the time source says, and never runs backwards.
+    Nanoseconds now() const;
+    Nanoseconds next_deadline() const;  // ~0 when nothing is due ever
+    void advance_to(Nanoseconds time);  // fires everything due, in order
+    void set_time_source(TimeSource* source) { source_ = source; }
+    void serialize(Archive& a) { a(now_); }
+
+private:
+    friend class Timer;
+    struct Earlier {
+        bool operator()(const Timer* a, const Timer* b) const;
+    };
+    std::set<Timer*, Earlier> queue_;
+    mutable Nanoseconds now_ = 0;
+    TimeSource* source_ = nullptr;
+    bool firing_ = false;
+    u32 timers_made_ = 0;
+};
+
+}  // namespace vellum
