@@ -1,0 +1,29 @@
+// Where a disk, CD or floppy keeps its bytes.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/types.hpp"
+
+namespace vellum {
+
+class BlockBackend {
+public:
+    virtual ~BlockBackend() = default;
+    virtual u64 size() const = 0;  // bytes
+    virtual bool read_only() const = 0;
+    // Offsets and lengths lie inside size() (the drive checks the guest's request first). False: the host failed.
+    virtual bool read(u64 offset, std::span<u8> bytes) = 0;
+    virtual bool write(u64 offset, std::span<const u8> bytes) = 0;
+    virtual bool flush() = 0;  // returns when the bytes are on the host's disk
+};
+
+enum class ImageAccess : u8 { ReadOnly, ReadWrite, Snapshot };  // Snapshot: writes are kept apart and discarded
+
+// Opens a raw image (host_image_file.cpp). Throws UsageError naming the file and what to do when it is missing,
+// unreadable, empty, not a multiple of `granularity` bytes, or read-only although ReadWrite was asked for.
+std::unique_ptr<BlockBackend> open_image(const std::string& path, ImageAccess access, u32 granularity);
+
+}  // namespace vellum
