@@ -16,7 +16,7 @@
 namespace vellum {
 
 class Archive {
-public:
+ public:
     enum class Mode { Save, Load, Compare };
 
     static Archive saver() { return Archive{Mode::Save, {}}; }
@@ -30,10 +30,8 @@ public:
     const std::vector<u8>& bytes() const { return bytes_; }
 
     template <typename T>
-        requires std::integral<T> || std::floating_point<T> || std::is_enum_v<T>
-    void operator()(T& value) {
-        transfer(&value, sizeof value);
-    }
+    requires std::integral<T> || std::floating_point<T> || std::is_enum_v<T>
+    void operator()(T& value) { transfer(&value, sizeof value); }
 
     template <typename T, std::size_t N>
     void operator()(std::array<T, N>& values) {
@@ -46,10 +44,8 @@ public:
     }
 
     template <typename T>
-        requires requires(T& t, Archive& a) { t.serialize(a); }
-    void operator()(T& part) {
-        part.serialize(*this);
-    }
+    requires requires(T& t, Archive& a) { t.serialize(a); }
+    void operator()(T& part) { part.serialize(*this); }
 
     // Variable length: the count comes first; a load refuses counts over `most`.
     template <typename T>
@@ -64,17 +60,14 @@ public:
     }
 
     template <typename... T>
-        requires(sizeof...(T) > 1)
-    void operator()(T&... values) {
-        ((*this)(values), ...);
-    }
+    requires(sizeof...(T) > 1) void operator()(T&... values) { ((*this)(values), ...); }
 
     // Opens a named, versioned part; another name on load refuses the whole load. Returns the stored version.
     u32 section(std::string_view name, u32 version);
     // Raw bytes of known length (RAM pages, screen memory).
     void raw(std::span<u8> bytes) { transfer(bytes.data(), bytes.size()); }
 
-private:
+ private:
     Archive(Mode mode, std::vector<u8> bytes) : mode_{mode}, bytes_{std::move(bytes)} {}
     void transfer(void* data, std::size_t size);
 

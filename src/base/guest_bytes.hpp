@@ -9,11 +9,11 @@ namespace vellum {
 
 // The implementation tells whoever watches a written page. Bytes outside RAM read as ones and swallow writes.
 class GuestBytes {
-public:
+ public:
     virtual void read(Physical address, std::span<u8> bytes) const = 0;
     virtual void write(Physical address, std::span<const u8> bytes) = 0;
 
-protected:
+ protected:
     ~GuestBytes() = default;
 };
 

@@ -8,8 +8,8 @@ namespace vellum {
 
 namespace {
 constexpr std::array<std::string_view, static_cast<std::size_t>(Topic::Count)> topic_names = {
-    "cpu",   "memory", "ports", "pci",    "disk",     "floppy", "timer",
-    "irq",   "video",  "input", "serial", "firmware", "jit",    "machine"};
+    "cpu", "memory", "ports", "pci",    "disk",     "floppy", "timer",
+    "irq", "video",  "input", "serial", "firmware", "jit",    "machine"};
 constexpr std::size_t most_once_messages = 10'000;  // a guest must not fill our memory with odd requests
 }  // namespace
 

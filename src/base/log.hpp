@@ -13,14 +13,30 @@
 
 namespace vellum {
 
-enum class Topic : u8 { Cpu, Memory, Ports, Pci, Disk, Floppy, Timer, Irq, Video, Input, Serial, Firmware, Jit, Machine, Count };
+enum class Topic : u8 {
+    Cpu,
+    Memory,
+    Ports,
+    Pci,
+    Disk,
+    Floppy,
+    Timer,
+    Irq,
+    Video,
+    Input,
+    Serial,
+    Firmware,
+    Jit,
+    Machine,
+    Count
+};
 
 // Topic names as `--log` takes them ("cpu", "memory", ...), in the order of the enum.
 std::string_view topic_name(Topic topic);
 
 // One per machine, handed to those who log. Off costs one test of a bit.
 class Log {
-public:
+ public:
     using Sink = std::function<void(std::string_view line)>;
     explicit Log(Sink sink) : sink_{std::move(sink)} {}
     Log();  // writes to standard error
@@ -40,7 +56,7 @@ public:
         if (wants(topic)) write_once(topic, fmt::format(format, std::forward<Args>(args)...));
     }
 
-private:
+ private:
     void write(Topic topic, std::string_view text);
     void write_once(Topic topic, std::string text);
 

@@ -41,9 +41,7 @@ Nanoseconds Scheduler::now() const {
     return now_;
 }
 
-Nanoseconds Scheduler::next_deadline() const {
-    return queue_.empty() ? ~Nanoseconds{0} : (*queue_.begin())->deadline_;
-}
+Nanoseconds Scheduler::next_deadline() const { return queue_.empty() ? ~Nanoseconds{0} : (*queue_.begin())->deadline_; }
 
 void Scheduler::advance_to(Nanoseconds time) {
     firing_ = true;

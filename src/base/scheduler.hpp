@@ -14,7 +14,7 @@ class Scheduler;
 // A device owns its timers as members. While one fires, time stands at its deadline, so a periodic device simply
 // starts it again and never drifts. A timer carries its own deadline through `serialize`; the queue is never saved.
 class Timer {
-public:
+ public:
     Timer(Scheduler& scheduler, std::function<void()> fire);
     ~Timer() { stop(); }
     Timer(const Timer&) = delete;
@@ -27,7 +27,7 @@ public:
     Nanoseconds deadline() const { return deadline_; }
     void serialize(Archive&);
 
-private:
+ private:
     friend class Scheduler;
     Scheduler& scheduler_;
     std::function<void()> fire_;
@@ -38,15 +38,15 @@ private:
 
 // Where guest time comes from between events: the host's clock, or retired instructions.
 class TimeSource {
-public:
+ public:
     virtual Nanoseconds guest_time() = 0;
 
-protected:
+ protected:
     ~TimeSource() = default;
 };
 
 class Scheduler {
-public:
+ public:
     // Guest time now. Outside of a firing timer it is what the time source says, and never runs backwards.
     Nanoseconds now() const;
     Nanoseconds next_deadline() const;  // ~0 when nothing is due ever
@@ -54,7 +54,7 @@ public:
     void set_time_source(TimeSource* source) { source_ = source; }
     void serialize(Archive& a) { a(now_); }
 
-private:
+ private:
     friend class Timer;
     struct Earlier {
         bool operator()(const Timer* a, const Timer* b) const;

@@ -9,7 +9,7 @@ namespace vellum {
 
 // An anonymous file in memory (memfd), zero-filled, mapped once here for reading and writing.
 class SharedMemory {
-public:
+ public:
     explicit SharedMemory(u64 size);  // bytes, a multiple of the page size; throws HostError
     ~SharedMemory();
     SharedMemory(const SharedMemory&) = delete;
@@ -18,7 +18,7 @@ public:
     std::span<u8> bytes() const { return {base_, size_}; }
     int descriptor() const { return descriptor_; }  // for further mappings of the same bytes
 
-private:
+ private:
     int descriptor_ = -1;
     u8* base_ = nullptr;
     u64 size_ = 0;

@@ -12,7 +12,7 @@
 namespace vellum {
 
 class Attention {
-public:
+ public:
     enum Reason : u32 {
         Stop = 1,       // run() must return to the machine: a timer is due, a command waits, the person quits
         Interrupt = 2,  // the INTR line is up
@@ -41,7 +41,7 @@ public:
         if (reasons()) arm();
     }
 
-private:
+ private:
     u64 idle_address() const { return reinterpret_cast<u64>(&state_); }
     CpuState& state_;
 };

@@ -27,7 +27,7 @@ struct EngineStatistics {
 };
 
 class Engine {
-public:
+ public:
     virtual ~Engine() = default;
     virtual std::string_view name() const = 0;
     // Runs until one of the reasons above. Interrupts that the Outside offers are taken on the way.

@@ -7,8 +7,8 @@ namespace vellum {
 
 // Exception vectors (SDM 3A table 6-1).
 namespace vector {
-constexpr u8 de = 0, db = 1, nmi = 2, bp = 3, of = 4, br = 5, ud = 6, nm = 7, df = 8, ts = 10, np = 11, ss = 12, gp = 13,
-             pf = 14, mf = 16, ac = 17, mc = 18, xm = 19;
+constexpr u8 de = 0, db = 1, nmi = 2, bp = 3, of = 4, br = 5, ud = 6, nm = 7, df = 8, ts = 10, np = 11, ss = 12,
+             gp = 13, pf = 14, mf = 16, ac = 17, mc = 18, xm = 19;
 }
 
 // How an instruction ended. Eight bytes, so that an OrFault of a word comes back in registers. Default-made: "none",
@@ -39,14 +39,14 @@ static_assert(sizeof(Fault) == 8);
 
 template <typename T>
 class [[nodiscard]] OrFault {
-public:
+ public:
     constexpr OrFault(T value) : value_{value} {}
     constexpr OrFault(Fault fault) : fault_{fault}, value_{} {}
     constexpr explicit operator bool() const { return !fault_; }
     constexpr T operator*() const { return value_; }
     constexpr Fault fault() const { return fault_; }
 
-private:
+ private:
     Fault fault_{};
     T value_;
 };

@@ -15,25 +15,25 @@ namespace vellum {
 
 // Told before bytes of a watched page change, whoever changes them through GuestMemory (interpreter, DMA, loader).
 class PageWatcher {
-public:
+ public:
     virtual void page_will_change(Physical page, u32 first_offset, u32 last_offset) = 0;
 
-protected:
+ protected:
     ~PageWatcher() = default;
 };
 
 // Told when host pointers or permissions of physical pages that were handed out no longer hold: the pages became
 // watched, or were mapped to something else.
 class MapListener {
-public:
+ public:
     virtual void page_map_changed(Physical first, u64 bytes) = 0;
 
-protected:
+ protected:
     ~MapListener() = default;
 };
 
 class GuestMemory final : public GuestBytes {
-public:
+ public:
     enum class Watch : u8 { Decoded = 1, Translated = 2 };  // one bit for each watcher
 
     // `backing_bytes` of storage (RAM, ROM images, screen memory); nothing is mapped yet. Physical space is 4 GiB.
@@ -70,7 +70,7 @@ public:
     // Before writing through a pointer obtained otherwise: tells the watchers of the page, if any. One page only.
     void will_change(Physical address, u32 bytes);
 
-private:
+ private:
     // 4 GiB of pages, one word each: backing page number << 8 | flags. Untouched parts cost no memory.
     static constexpr u32 readable_flag = 1, writable_flag = 2, watch_shift = 2, watch_mask = 3u << watch_shift;
     static constexpr u64 page_count = u64{1} << (32 - page_shift);

@@ -6,7 +6,7 @@
 namespace vellum {
 
 class Outside {
-public:
+ public:
     // size is 1, 2 or 4 bytes. EIP and `instructions` of CpuState are up to date when these are called.
     virtual u32 read_port(u16 port, u8 size) = 0;
     virtual void write_port(u16 port, u8 size, u32 value) = 0;
@@ -20,7 +20,7 @@ public:
     virtual void set_apic_base(u64 value) = 0;
     virtual void set_ferr(bool level) = 0;  // FERR#: IRQ 13 on a PC, used while CR0.NE is clear
 
-protected:
+ protected:
     ~Outside() = default;
 };
 

@@ -13,8 +13,8 @@ enum class Seg : u8 { Es, Cs, Ss, Ds, Fs, Gs };
 
 namespace eflags {
 constexpr u32 cf = 1u << 0, fixed = 1u << 1, pf = 1u << 2, af = 1u << 4, zf = 1u << 6, sf = 1u << 7, tf = 1u << 8,
-              if_ = 1u << 9, df = 1u << 10, of = 1u << 11, iopl = 3u << 12, nt = 1u << 14, rf = 1u << 16,
-              vm = 1u << 17, ac = 1u << 18, vif = 1u << 19, vip = 1u << 20, id = 1u << 21;
+              if_ = 1u << 9, df = 1u << 10, of = 1u << 11, iopl = 3u << 12, nt = 1u << 14, rf = 1u << 16, vm = 1u << 17,
+              ac = 1u << 18, vif = 1u << 19, vip = 1u << 20, id = 1u << 21;
 constexpr u32 arithmetic = cf | pf | af | zf | sf | of;
 constexpr u32 iopl_shift = 12;
 }  // namespace eflags
@@ -80,10 +80,10 @@ struct alignas(64) CpuState {
     u64 gpr[8] = {};  // upper halves are zero
     // --- what generated code polls and counts
     u64 eip = 0xFFF0;
-    u64 poll = 0;            // address loaded from at block boundaries; 0 (inaccessible) asks for attention
-    u32 attention = 0;       // Attention::Reason bits; other threads set them through std::atomic_ref
+    u64 poll = 0;                // address loaded from at block boundaries; 0 (inaccessible) asks for attention
+    u32 attention = 0;           // Attention::Reason bits; other threads set them through std::atomic_ref
     u32 eflags = eflags::fixed;  // complete whenever no translated code is running
-    u64 instructions = 0;    // retired; each REP iteration counts
+    u64 instructions = 0;        // retired; each REP iteration counts
     u64 instruction_limit = ~u64{0};
     // --- mode
     u8 cpl = 0;

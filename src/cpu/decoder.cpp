@@ -1,0 +1,211 @@
+// Translation of Zydis' answer into our Instruction.
+#include "cpu/decoder.hpp"
+
+#include <Zydis/Zydis.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+namespace vellum {
+
+namespace {
+
+static_assert(sizeof(ZydisDecoder) <= 64, "the decoder fits its storage");
+
+// The instruction sets that the CPUID model (cpuid.cpp) offers.
+constexpr ZydisISASet offered_sets[] = {
+    ZYDIS_ISA_SET_I86,        ZYDIS_ISA_SET_I186,         ZYDIS_ISA_SET_I286REAL,     ZYDIS_ISA_SET_I286PROTECTED,
+    ZYDIS_ISA_SET_I386,       ZYDIS_ISA_SET_I486,         ZYDIS_ISA_SET_I486REAL,     ZYDIS_ISA_SET_PENTIUMREAL,
+    ZYDIS_ISA_SET_PENTIUMMMX, ZYDIS_ISA_SET_PPRO,         ZYDIS_ISA_SET_CMOV,         ZYDIS_ISA_SET_FAT_NOP,
+    ZYDIS_ISA_SET_FCMOV,      ZYDIS_ISA_SET_FXSAVE,       ZYDIS_ISA_SET_LAHF,         ZYDIS_ISA_SET_PAUSE,
+    ZYDIS_ISA_SET_POPCNT,     ZYDIS_ISA_SET_PREFETCH_NOP, ZYDIS_ISA_SET_SSE,          ZYDIS_ISA_SET_SSE2,
+    ZYDIS_ISA_SET_SSE2MMX,    ZYDIS_ISA_SET_SSE3,         ZYDIS_ISA_SET_SSE3X87,      ZYDIS_ISA_SET_SSE4,
+    ZYDIS_ISA_SET_SSE42,      ZYDIS_ISA_SET_SSEMXCSR,     ZYDIS_ISA_SET_SSE_PREFETCH, ZYDIS_ISA_SET_SSSE3,
+    ZYDIS_ISA_SET_SSSE3MMX,   ZYDIS_ISA_SET_X87,          ZYDIS_ISA_SET_CLFSH,        ZYDIS_ISA_SET_RDPMC,
+};
+
+constexpr auto offered_map = [] {
+    std::array<bool, ZYDIS_ISA_SET_MAX_VALUE + 1> map{};
+    for (ZydisISASet set : offered_sets) map[set] = true;
+    return map;
+}();
+
+struct RegisterName {
+    Operand::Kind kind;
+    u8 number, size;
+};
+
+// Zydis' register numbers fall into ranges, one for each class.
+RegisterName register_name(ZydisRegister r) {
+    struct Range {
+        ZydisRegister first, last;
+        Operand::Kind kind;
+        u8 base, size;
+    };
+    constexpr Range ranges[] = {
+        {ZYDIS_REGISTER_AL, ZYDIS_REGISTER_BH, Operand::Kind::Gpr, 0, 1},
+        {ZYDIS_REGISTER_AX, ZYDIS_REGISTER_DI, Operand::Kind::Gpr, 0, 2},
+        {ZYDIS_REGISTER_EAX, ZYDIS_REGISTER_EDI, Operand::Kind::Gpr, 0, 4},
+        {ZYDIS_REGISTER_ST0, ZYDIS_REGISTER_ST7, Operand::Kind::X87, 0, 10},
+        {ZYDIS_REGISTER_MM0, ZYDIS_REGISTER_MM7, Operand::Kind::Mmx, 0, 8},
+        {ZYDIS_REGISTER_XMM0, ZYDIS_REGISTER_XMM7, Operand::Kind::Xmm, 0, 16},
+        {ZYDIS_REGISTER_ES, ZYDIS_REGISTER_GS, Operand::Kind::Segment, 0, 2},
+        {ZYDIS_REGISTER_CR0, ZYDIS_REGISTER_CR8, Operand::Kind::Control, 0, 4},
+        {ZYDIS_REGISTER_DR0, ZYDIS_REGISTER_DR7, Operand::Kind::Debug, 0, 4},
+    };
+    for (const Range& range : ranges)
+        if (r >= range.first && r <= range.last)
+            return {range.kind, static_cast<u8>(r - range.first + range.base), range.size};
+    return {Operand::Kind::None, 0, 0};
+}
+
+u8 address_register(ZydisRegister r) {
+    auto name = register_name(r);
+    return name.kind == Operand::Kind::Gpr ? name.number : MemoryOperand::none;
+}
+
+void take_prefixes(const ZydisDecodedInstruction& z, Instruction& out) {
+    for (u8 i = 0; i < z.raw.prefix_count; ++i) {
+        switch (z.raw.prefixes[i].value) {
+            case 0xF0: out.lock = true; break;
+            case 0xF2: out.repne = true, out.rep = false; break;
+            case 0xF3: out.rep = true, out.repne = false; break;
+            case 0x66: out.operand_size_prefix = true; break;
+            case 0x26: out.segment_override = static_cast<u8>(Seg::Es); break;
+            case 0x2E: out.segment_override = static_cast<u8>(Seg::Cs); break;
+            case 0x36: out.segment_override = static_cast<u8>(Seg::Ss); break;
+            case 0x3E: out.segment_override = static_cast<u8>(Seg::Ds); break;
+            case 0x64: out.segment_override = static_cast<u8>(Seg::Fs); break;
+            case 0x65: out.segment_override = static_cast<u8>(Seg::Gs); break;
+            default: break;
+        }
+    }
+}
+
+void take_memory(const ZydisDecodedOperand& z, Instruction& out) {
+    out.has_memory = true;
+    auto segment = register_name(z.mem.segment);
+    out.memory.segment = segment.kind == Operand::Kind::Segment ? static_cast<Seg>(segment.number) : Seg::Ds;
+    out.memory.base = address_register(z.mem.base);
+    out.memory.index = address_register(z.mem.index);
+    out.memory.scale = z.mem.scale ? z.mem.scale : 1;
+    out.memory.displacement = static_cast<u32>(z.mem.disp.has_displacement ? z.mem.disp.value : 0);
+}
+
+// Strings and XLAT name their memory by fixed registers: these operands are not ModRM or moffs forms.
+bool is_addressing_form(const ZydisDecodedInstruction& z, const ZydisDecodedOperand& o) {
+    if (o.type != ZYDIS_OPERAND_TYPE_MEMORY) return false;
+    return o.encoding == ZYDIS_OPERAND_ENCODING_MODRM_RM || o.encoding == ZYDIS_OPERAND_ENCODING_DISP16_32_64 ||
+           (z.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && z.opcode >= 0xA0 && z.opcode <= 0xA3);
+}
+
+u8 access_of(const ZydisDecodedOperand& o) {
+    u8 access = 0;
+    if (o.actions & ZYDIS_OPERAND_ACTION_MASK_READ) access |= Operand::Read;
+    if (o.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) access |= Operand::Write;
+    return access;
+}
+
+Operand take_operand(const ZydisDecodedInstruction& z, const ZydisDecodedOperand& o, Instruction& out) {
+    Operand operand;
+    operand.size = static_cast<u8>(std::min(o.size / 8, 255));
+    operand.access = access_of(o);
+    switch (o.type) {
+        case ZYDIS_OPERAND_TYPE_REGISTER: {
+            auto name = register_name(o.reg.value);
+            operand.kind = name.kind;
+            operand.reg = name.number;
+            operand.size = name.size;
+            break;
+        }
+        case ZYDIS_OPERAND_TYPE_MEMORY:
+            if (is_addressing_form(z, o)) {
+                operand.kind = Operand::Kind::Memory;
+                take_memory(o, out);
+            }
+            break;
+        case ZYDIS_OPERAND_TYPE_POINTER:
+            operand.kind = Operand::Kind::FarPointer;
+            out.immediate = o.ptr.offset;
+            out.immediate2 = o.ptr.segment;
+            break;
+        case ZYDIS_OPERAND_TYPE_IMMEDIATE:
+            operand.kind = o.imm.is_relative ? Operand::Kind::Relative : Operand::Kind::Immediate;
+            break;
+        default: break;
+    }
+    return operand;
+}
+
+void take_immediates(const ZydisDecodedInstruction& z, Instruction& out) {
+    bool far = false;
+    for (const Operand& o : out.op) far |= o.kind == Operand::Kind::FarPointer;
+    if (far) return;
+    if (z.raw.imm[0].size) out.immediate = static_cast<u32>(z.raw.imm[0].value.u);
+    if (z.raw.imm[1].size) out.immediate2 = static_cast<u32>(z.raw.imm[1].value.u);
+    if (!z.raw.imm[0].size)  // shifts by the implicit 1, INT1-like forms
+        for (const Operand& o : out.op)
+            if (o.kind == Operand::Kind::Immediate) out.immediate = 1;
+}
+
+u8 opcode_map_of(const ZydisDecodedInstruction& z) {
+    switch (z.opcode_map) {
+        case ZYDIS_OPCODE_MAP_0F: return 1;
+        case ZYDIS_OPCODE_MAP_0F38: return 2;
+        case ZYDIS_OPCODE_MAP_0F3A: return 3;
+        default: return 0;
+    }
+}
+
+}  // namespace
+
+Decoder::Decoder() {
+    for (int i = 0; i < 2; ++i) {
+        auto* zydis = new (&storage_[i]) ZydisDecoder;
+        ZydisDecoderInit(zydis, i ? ZYDIS_MACHINE_MODE_LEGACY_32 : ZYDIS_MACHINE_MODE_LEGACY_16,
+                         i ? ZYDIS_STACK_WIDTH_32 : ZYDIS_STACK_WIDTH_16);
+        // Where the CPUID model does not offer them, these encodings mean older instructions or no-operations.
+        for (ZydisDecoderMode mode :
+             {ZYDIS_DECODER_MODE_MPX, ZYDIS_DECODER_MODE_CET, ZYDIS_DECODER_MODE_LZCNT, ZYDIS_DECODER_MODE_TZCNT,
+              ZYDIS_DECODER_MODE_WBNOINVD, ZYDIS_DECODER_MODE_CLDEMOTE})
+            ZydisDecoderEnableMode(zydis, mode, ZYAN_FALSE);
+    }
+}
+
+DecodeStatus Decoder::decode(std::span<const u8> bytes, bool code32, Instruction& out) const {
+    const auto* zydis = std::launder(reinterpret_cast<const ZydisDecoder*>(&storage_[code32]));
+    ZydisDecodedInstruction z;
+    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+    ZyanStatus status =
+        ZydisDecoderDecodeFull(zydis, bytes.data(), std::min<std::size_t>(bytes.size(), 15), &z, operands);
+    if (status == ZYDIS_STATUS_NO_MORE_DATA)
+        return bytes.size() >= 15 ? DecodeStatus::TooLong : DecodeStatus::NeedMoreBytes;
+    if (status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG) return DecodeStatus::TooLong;
+    if (!ZYAN_SUCCESS(status)) return DecodeStatus::Undefined;
+    if (z.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || !offered_map[z.meta.isa_set]) return DecodeStatus::Undefined;
+
+    out = Instruction{};
+    out.mnemonic = z.mnemonic;
+    out.length = z.length;
+    out.address_size = z.address_width / 8;
+    take_prefixes(z, out);
+    out.operand_size = out.operand_size_prefix != code32 ? 4 : 2;
+    out.opcode_map = opcode_map_of(z);
+    out.opcode = z.opcode;
+    if (z.attributes & ZYDIS_ATTRIB_HAS_MODRM) {
+        out.has_modrm = true;
+        out.modrm = static_cast<u8>(z.raw.modrm.mod << 6 | z.raw.modrm.reg << 3 | z.raw.modrm.rm);
+    }
+    for (u8 i = 0; i < std::min<u8>(z.operand_count_visible, 4); ++i) out.op[i] = take_operand(z, operands[i], out);
+    take_immediates(z, out);
+    if (z.cpu_flags) {
+        out.flags_read = z.cpu_flags->tested;
+        out.flags_undefined = z.cpu_flags->undefined;
+        out.flags_written = z.cpu_flags->modified | z.cpu_flags->set_0 | z.cpu_flags->set_1 | z.cpu_flags->undefined;
+    }
+    std::memcpy(out.bytes.data(), bytes.data(), z.length);
+    return DecodeStatus::Ok;
+}
+
+}  // namespace vellum

@@ -1,0 +1,41 @@
+// The reference engine: decodes (with a cache of decoded instructions) and executes one instruction at a time.
+#pragma once
+
+#include <memory>
+
+#include "cpu/cpu.hpp"
+#include "cpu/decoder.hpp"
+#include "cpu/engine.hpp"
+
+namespace vellum {
+
+class Interpreter final : public Engine {
+ public:
+    explicit Interpreter(Cpu& cpu);
+    ~Interpreter() override;
+
+    std::string_view name() const override { return "interp"; }
+    Stop run() override;
+    void state_replaced() override;
+    EngineStatistics statistics() const override;
+
+    // Executes the one instruction at CS:EIP and delivers the exception that it raises, if any. Pending interrupts are
+    // not looked at. `instructions` is counted; a REP string instruction does at most `most_iterations` of its
+    // iterations (EIP stays on it while some are left), which is at least 1. Afterwards CpuState::activity tells of
+    // HLT and of shutdown.
+    void step(u64 most_iterations = 4096);
+
+    // Takes NMI or INTR if one is pending and not held off by IF or a shadow. True: one was taken.
+    bool take_interrupt();
+
+ private:
+    struct Cache;
+    Cpu& cpu_;
+    Decoder decoder_;
+    std::unique_ptr<Cache> cache_;
+};
+
+// The rows of all chapters, indexed by mnemonic; null for what is #UD.
+const InstructionRow* find_row(Mnemonic mnemonic);
+
+}  // namespace vellum
