@@ -1,0 +1,53 @@
+// Windows kept in step with the guest's page tables: the shadow paging of DESIGN section 3. Filled by faults, emptied
+// by TLB rules. Everything is correct without them (the software TLB of cpu/mmu.hpp); they make it fast.
+#pragma once
+
+#include <memory>
+
+#include "cpu/guest_memory.hpp"
+#include "cpu/mmu.hpp"
+#include "jit/view.hpp"
+
+namespace vellum {
+
+struct AddressSpaceStatistics {
+    u64 fills = 0, pages_filled = 0, unmaps = 0, views_made = 0, views_evicted = 0, revalidations = 0;
+};
+
+class AddressSpaces {
+ public:
+    AddressSpaces(CpuState& state, GuestMemory& memory, Mmu& mmu);
+    ~AddressSpaces();
+
+    // The view for the CPU's CR0/CR3/CR4/EFER/CPL as they are now. Cheap when nothing changed since the last call;
+    // never fails (evicts the least recently used view before the host's map count is reached). The reference is good
+    // until the next call.
+    View& current();
+
+    enum class Fill : u8 {
+        Mapped,        // go on: the access will succeed now
+        GuestFault,    // the guest's tables forbid it: deliver `fault`
+        Mmio,          // not memory (or ROM written): the interpreter does this access
+        WatchedWrite,  // a page with translated or decoded code: invalidate, then the interpreter does the store
+    };
+    struct FillResult {
+        Fill what;
+        Fault fault{};
+    };
+    // Called for a host fault at view.base + address, in signal context or not: allocates nothing from the C++ heap on
+    // the common path, takes no lock. Sets A, and D for writes, as the walk does; maps read-only while D is clear.
+    FillResult fill(View& view, Linear address, Access access);
+
+    // What the CPU did, told after its state changed.
+    void cr3_written();             // revalidates the view's entries; global pages stay
+    void page_invalidated(Linear);  // INVLPG
+    void everything_changed();      // CR0.PG/WP, CR4.PSE/PAE/PGE, EFER.NXE, A20, physical map, state replaced
+
+    const AddressSpaceStatistics& statistics() const;
+
+ private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace vellum
