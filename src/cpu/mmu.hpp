@@ -10,6 +10,9 @@
 
 namespace vellum {
 
+// MAXPHYADDR: bits above are reserved in PAE entries, MTRRs and CPUID 80000008h.
+constexpr u32 physical_address_bits = 36;
+
 enum class Access : u8 { Read, Write, Fetch };
 enum class Privilege : u8 { Supervisor, User };
 
@@ -21,7 +24,7 @@ struct Translation {
     bool user = false;        // U/S
     bool executable = false;  // a fetch would be permitted
     bool global = false;
-    u64 page_bytes = page_size;  // 4 KiB, 2 MiB or 4 MiB; 4 GiB with paging off
+    u64 page_bytes = page_size;  // 4 KiB, 2 MiB or 4 MiB; 4 GiB with paging off; at most 1 MiB with A20 masked
     // Where the entries were read and what they held after A/D were set: a translator revalidates them. 0: none.
     Physical entry_address[2] = {};  // PDE, PTE
     u64 entry_value[2] = {};
@@ -66,10 +69,16 @@ class Mmu final : private MapListener {
     static constexpr u32 entry_count = 1024;
     static u32 index(Linear page) { return static_cast<u32>(raw(page) >> page_shift) & (entry_count - 1); }
     void page_map_changed(Physical first, u64 bytes) override;
+    void fill(Linear page, Privilege privilege, const Translation& found);
+    void drop(u32 privilege, u32 slot);
+    template <typename Predicate>
+    void drop_where(Predicate stale);  // among the entries in use
 
     CpuState& state_;
     GuestMemory& memory_;
-    std::array<Entry, entry_count> entries_[2];  // by Privilege
+    std::array<Entry, entry_count> entries_[2];             // by Privilege
+    std::array<u64, entry_count / 64> used_[2] = {};        // one bit for each filled entry: a flush visits only these
+    std::array<u64, entry_count / 64> large_regions_ = {};  // 4 MiB regions that had a large page since the last flush
     u64 generation_ = 0;
 };
 
