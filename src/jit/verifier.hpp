@@ -16,6 +16,8 @@ struct EmittedCode {
     u64 address = 0;  // host address at which the bytes will run
     // May code here branch or call out of `bytes` to that address? (Block entries, runtime stubs.)
     std::function<bool(u64 target)> may_reach;
+    // RIP-relative operands may lie in [data_first, data_first + data_bytes): the runtime's own words (JitContext).
+    u64 data_first = 0, data_bytes = 0;
 };
 
 // nullopt: sound. Otherwise one line: offset, instruction, the rule that it breaks.

@@ -1,0 +1,51 @@
+// What each host register means while translated code runs, and the words that such code reaches besides CpuState.
+//
+//   rax rcx rdx rbx rbp rsi rdi   the guest register of that name, zero-extended
+//   r12   window + ESP            (its low half is ESP: windows are aligned to 4 GiB)
+//   r13   window                  gs.base too
+//   r15   CpuState*
+//   rsp   host return stack
+//   r8 r9 r10 r11 r14             scratch inside one guest instruction
+//   host flags                    guest CF PF AF ZF SF OF DF
+//
+// Other rules that emitted blocks keep, and that the verifier may rely on:
+//   * memory operands are [r12+d], [r13+base+d] (|d| < 64 KiB), [r13+d] (0 <= d), gs:[32-bit address],
+//     [r15+d] inside CpuState, [rip+d] inside JitContext, and the poll `mov r11d,[r11]` behind `mov r11,[r15+poll]`;
+//   * string instructions run with rsi and rdi rebased by `lea rsi,[rsi+r13]`, and are followed by `mov esi,esi`;
+//   * direct jumps go inside the block, to entries of other blocks or to runtime stubs; there are no indirect jumps in
+//     blocks but `ret`; only runtime stubs, which are fixed at start, hold others;
+//   * `pushfq; pop r` is the only other use of rsp.
+#pragma once
+
+#include "cpu/state.hpp"
+
+namespace vellum {
+
+enum HostReg : u8 { rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15 };
+constexpr u8 no_reg = 0xFF;
+
+// Guest general registers by encoding.
+constexpr HostReg host_of(u8 guest) { return guest == 4 ? r12 : static_cast<HostReg>(guest); }
+
+struct ExitSite;
+
+// One per translator, placed just below its code so that code reaches it RIP-relative.
+struct alignas(64) JitContext {
+    u64 host_rsp = 0;    // C++ stack while translated code runs
+    u64 return_sp = 0;   // rsp of translated code while C++ runs
+    u64 jump_cache = 0;  // u32[65536]: code offset of the block at that EIP, by low half of EIP; 0: none
+    u64 state = 0;       // r15
+    u64 window = 0;      // r13
+    u64 entry = 0;       // where the entry stub jumps
+    ExitSite* exit = nullptr;
+    u64 target = 0;  // EIP wanted by an indirect transfer
+    u32 flags = 0;   // guest CF PF AF ZF SF OF DF while C++ runs (other bits are the host's)
+    u32 host_mxcsr = 0x1F80;
+    u8 interrupt_flag = 0;  // guest IF while translated code runs
+    u8 fpu_live = 0;        // the guest's x87/MMX/SSE state is in the host's registers
+    u8 reserved[6] = {};
+    u64 scratch = 0;
+    FxImage fpu;  // where FXSAVE writes; the guest's image must not get bytes 288-415
+};
+
+}  // namespace vellum
