@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "cpu/attention.hpp"
 #include "cpu/fault.hpp"
+#include "cpu/host_stubs.hpp"
 #include "cpu/instruction.hpp"
 #include "cpu/mmu.hpp"
 #include "cpu/outside.hpp"
@@ -31,6 +32,7 @@ class Cpu {
     Log& log;
     Attention attention;
     Mmu mmu;
+    HostStubs host_stubs;  // how x87, MMX and SSE are executed
 
     Privilege privilege() const { return state.cpl == 3 ? Privilege::User : Privilege::Supervisor; }
 

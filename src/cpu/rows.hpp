@@ -14,4 +14,7 @@ std::span<const InstructionRow> system_rows();   // segments, far transfers, int
 std::span<const InstructionRow> x87_rows();
 std::span<const InstructionRow> simd_rows();  // MMX, SSE to SSE4.2, FXSAVE family
 
+// MOVSD and CMPSD are names of string instructions too: the row of the SSE2 instruction if `in` is one of those.
+const InstructionRow* simd_row_of_shared_name(const Instruction& in);
+
 }  // namespace vellum

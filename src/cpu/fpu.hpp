@@ -1,0 +1,50 @@
+// The x87 unit's state as FXSAVE keeps it: stack, tags, pending exceptions, and the older environment layouts of
+// FSTENV and FSAVE (SDM vol. 1, 8.1). Composed here, never by the host's FNSTENV, which would show host pointers.
+#pragma once
+
+#include <span>
+
+#include "cpu/cpu.hpp"
+
+namespace vellum {
+
+namespace x87 {
+constexpr u16 exceptions = 0x3F;  // IE DE ZE OE UE PE, in the status and as masks in the control word
+constexpr u16 precision = 0x20;
+constexpr u16 error_summary = 1u << 7, busy = 1u << 15;
+constexpr u16 initial_control = 0x37F;
+
+// Bits 7 and 13-15 of the control word do not exist, bit 6 reads as one.
+constexpr u16 control_word(u16 value) { return static_cast<u16>((value & 0x1F3F) | 0x40); }
+constexpr u8 top(const FxImage& fpu) { return (fpu.status >> 11) & 7; }
+// Exceptions that are flagged and not masked: the next waiting instruction reports them.
+constexpr u16 pending(const FxImage& fpu) { return fpu.status & ~fpu.control & exceptions; }
+
+void update_summary(FxImage& fpu);  // ES and B follow flags and masks
+void set_top(FxImage& fpu,
+             u8 new_top);          // physical registers stay where they are: the image, which is in stack order, turns
+u16 tag_word(const FxImage& fpu);  // two bits for each physical register (SDM vol. 1, 8.1.7)
+void set_tag_word(FxImage& fpu, u16 tags);
+void initialize(FxImage& fpu);        // FNINIT
+void clear_exceptions(FxImage& fpu);  // FNCLEX
+
+// The four layouts of the environment: by operand size, and by real (or V86) against protected mode.
+struct EnvironmentForm {
+    u8 operand_size;  // 2 or 4
+    bool real;
+    constexpr u32 bytes() const { return operand_size == 4 ? 28 : 14; }
+};
+void store_environment(const FxImage& fpu, EnvironmentForm form, std::span<u8> out);
+void load_environment(FxImage& fpu, EnvironmentForm form, std::span<const u8> in);
+
+// FERR# follows the pending exceptions while CR0.NE is clear.
+void update_ferr(Cpu& cpu);
+// How a waiting instruction answers a pending exception: #MF, or (CR0.NE clear) FERR# and a standstill, in which the
+// instruction is tried again until an interrupt handler has cleared the exception.
+Fault report_pending(Cpu& cpu);
+}  // namespace x87
+
+// Last instruction and operand pointers and last opcode always read as zero (docs/decisions/x87-pointers.md).
+void clear_fpu_pointers(FxImage& fpu);
+
+}  // namespace vellum

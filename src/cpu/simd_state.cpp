@@ -1,0 +1,129 @@
+// SSE and MMX instructions that are about state and memory, not computation (SDM vol. 1, 10.4.6, 10.5 and 11.4.4).
+#include "cpu/simd_state.hpp"
+
+#include <cstring>
+
+#include "cpu/fpu.hpp"
+#include "cpu/memory_access.hpp"
+
+namespace vellum {
+
+namespace {
+
+constexpr u32 mxcsr_bits = 0xFFFF;
+// The parts of the image (SDM vol. 1, table 10-2). Outside 64-bit mode FXSAVE writes nothing behind XMM7.
+constexpr u32 without_xmm = offsetof(FxImage, xmm), with_xmm = offsetof(FxImage, rest);
+
+bool loads_xmm(const Cpu& cpu) { return cpu.state.cr4 & cr4::osfxsr; }
+
+// The bytes whose mask byte has its top bit set go to DS:EDI (or the overriding segment). All are checked first.
+Fault store_masked(Cpu& cpu, const Instruction& in, const u8* bytes, const u8* mask, u32 count) {
+    u32 wrap = in.address_size == 2 ? 0xFFFF : 0xFFFFFFFF;
+    auto for_each = [&](auto&& act) {
+        for (u32 i = 0; i < count; ++i)
+            if (mask[i] & 0x80)
+                if (Fault fault = act(i, (cpu.get32(7) + i) & wrap)) return fault;
+        return Fault::none();
+    };
+    Seg segment = in.string_segment();
+    Fault refused = for_each([&](u32, u32 offset) { return cpu.probe(segment, offset, 1, Access::Write); });
+    if (refused) return refused;
+    return for_each([&](u32 i, u32 offset) { return cpu.write<u8>(segment, offset, bytes[i]); });
+}
+
+}  // namespace
+
+Fault check_sse(const Cpu& cpu) {
+    if (cpu.state.cr0 & cr0::em || !(cpu.state.cr4 & cr4::osfxsr)) return Fault::exception(vector::ud);
+    return cpu.state.cr0 & cr0::ts ? Fault::exception(vector::nm) : Fault::none();
+}
+
+Fault check_mmx(Cpu& cpu) {
+    if (cpu.state.cr0 & cr0::em) return Fault::exception(vector::ud);
+    if (cpu.state.cr0 & cr0::ts) return Fault::exception(vector::nm);
+    return x87::pending(cpu.state.fpu) ? x87::report_pending(cpu) : Fault::none();
+}
+
+Fault check_aligned(const Cpu& cpu, Seg segment, u32 offset) {
+    return (cpu.state.segment(segment).base + offset) & 15 ? Fault::exception(vector::gp) : Fault::none();
+}
+
+Fault execute_fxsave(Cpu& cpu, const Instruction& in) {
+    if (cpu.state.cr0 & (cr0::em | cr0::ts)) return Fault::exception(vector::nm);
+    u32 offset = cpu.effective_address(in);
+    if (Fault fault = check_aligned(cpu, in.memory.segment, offset)) return fault;
+    if (Fault fault = cpu.probe(in.memory.segment, offset, sizeof(FxImage), Access::Write)) return fault;
+    FxImage image = cpu.state.fpu;
+    image.reserved0 = 0;
+    image.mxcsr_mask = mxcsr_bits;
+    u8 bytes[with_xmm];
+    std::memcpy(bytes, &image, sizeof bytes);
+    return cpu.write_bytes(in.memory.segment, offset, {bytes, loads_xmm(cpu) ? with_xmm : without_xmm});
+}
+
+Fault execute_fxrstor(Cpu& cpu, const Instruction& in) {
+    if (cpu.state.cr0 & (cr0::em | cr0::ts)) return Fault::exception(vector::nm);
+    u32 offset = cpu.effective_address(in);
+    if (Fault fault = check_aligned(cpu, in.memory.segment, offset)) return fault;
+    u8 bytes[sizeof(FxImage)];
+    if (Fault fault = cpu.read_bytes(in.memory.segment, offset, bytes)) return fault;
+    FxImage image;
+    std::memcpy(&image, bytes, sizeof image);
+    if (image.mxcsr & ~mxcsr_bits) return Fault::exception(vector::gp);
+
+    FxImage& fpu = cpu.state.fpu;
+    fpu.control = x87::control_word(image.control);
+    fpu.status = image.status;
+    fpu.tags = image.tags;
+    std::memcpy(fpu.st, image.st, sizeof fpu.st);
+    for (auto& value : fpu.st) std::memset(value + 10, 0, 6);
+    x87::update_summary(fpu);
+    clear_fpu_pointers(fpu);
+    if (loads_xmm(cpu)) {
+        fpu.mxcsr = image.mxcsr;
+        std::memcpy(fpu.xmm, image.xmm, sizeof fpu.xmm);
+    }
+    x87::update_ferr(cpu);
+    return Fault::none();
+}
+
+Fault execute_ldmxcsr(Cpu& cpu, const Instruction& in) {
+    if (Fault fault = check_sse(cpu)) return fault;
+    OrFault<u32> value = cpu.read<u32>(in.memory.segment, cpu.effective_address(in));
+    if (!value) return value.fault();
+    if (*value & ~mxcsr_bits) return Fault::exception(vector::gp);
+    cpu.state.fpu.mxcsr = *value;
+    return Fault::none();
+}
+
+Fault execute_stmxcsr(Cpu& cpu, const Instruction& in) {
+    if (Fault fault = check_sse(cpu)) return fault;
+    return cpu.write<u32>(in.memory.segment, cpu.effective_address(in), cpu.state.fpu.mxcsr);
+}
+
+// As every MMX instruction does, it makes all registers valid and TOP zero. MMn is the physical register n.
+Fault execute_maskmovq(Cpu& cpu, const Instruction& in) {
+    if (Fault fault = check_mmx(cpu)) return fault;
+    FxImage& fpu = cpu.state.fpu;
+    auto mm = [&](u8 number) { return fpu.st[(number - x87::top(fpu)) & 7]; };
+    if (Fault fault = store_masked(cpu, in, mm(in.op[0].reg), mm(in.op[1].reg), 8)) return fault;
+    x87::set_top(fpu, 0);
+    fpu.tags = 0xFF;
+    return Fault::none();
+}
+
+Fault execute_maskmovdqu(Cpu& cpu, const Instruction& in) {
+    if (Fault fault = check_sse(cpu)) return fault;
+    FxImage& fpu = cpu.state.fpu;
+    return store_masked(cpu, in, fpu.xmm[in.op[0].reg], fpu.xmm[in.op[1].reg], 16);
+}
+
+// Loads and stores of this engine are in order already.
+Fault execute_fence(Cpu&, const Instruction&) { return Fault::none(); }
+
+// There is no cache to flush; the address is checked as a load's (SDM vol. 2, CLFLUSH).
+Fault execute_clflush(Cpu& cpu, const Instruction& in) {
+    return cpu.probe(in.memory.segment, cpu.effective_address(in), 1, Access::Read);
+}
+
+}  // namespace vellum
