@@ -31,7 +31,8 @@ void update_summary(FxImage& fpu) {
 
 void set_top(FxImage& fpu, u8 new_top) {
     u8 turn = (new_top - top(fpu)) & 7;
-    std::rotate(&fpu.st[0], &fpu.st[turn], &fpu.st[8]);
+    u8* stack = fpu.st[0];
+    std::rotate(stack, stack + turn * sizeof fpu.st[0], stack + sizeof fpu.st);
     fpu.status = static_cast<u16>((fpu.status & ~(7u << 11)) | new_top << 11);
 }
 
@@ -59,6 +60,14 @@ void initialize(FxImage& fpu) {
 }
 
 void clear_exceptions(FxImage& fpu) { fpu.status &= 0x7F00; }
+
+void take_over(FxImage& fpu, const FxImage& result) {
+    fpu.control = result.control;
+    fpu.status = result.status;
+    fpu.tags = result.tags;
+    std::memcpy(fpu.st, result.st, sizeof fpu.st);
+    clear_fpu_pointers(fpu);
+}
 
 // Words of the environment: control, status, tags, instruction offset, its selector (and opcode), operand offset, its
 // selector. Reserved halves of 32-bit words are written as ones, and all pointers are zero (SDM vol. 1, figures 8-9 to

@@ -25,8 +25,9 @@ void set_top(FxImage& fpu,
              u8 new_top);          // physical registers stay where they are: the image, which is in stack order, turns
 u16 tag_word(const FxImage& fpu);  // two bits for each physical register (SDM vol. 1, 8.1.7)
 void set_tag_word(FxImage& fpu, u16 tags);
-void initialize(FxImage& fpu);        // FNINIT
-void clear_exceptions(FxImage& fpu);  // FNCLEX
+void initialize(FxImage& fpu);                        // FNINIT
+void clear_exceptions(FxImage& fpu);                  // FNCLEX
+void take_over(FxImage& fpu, const FxImage& result);  // the x87 part alone, SSE registers stay
 
 // The four layouts of the environment: by operand size, and by real (or V86) against protected mode.
 struct EnvironmentForm {

@@ -5,6 +5,8 @@
 #include <array>
 #include <cstring>
 
+#include "cpu/fpu.hpp"
+#include "cpu/memory_access.hpp"
 #include "cpu/rows.hpp"
 #include "cpu/simd_state.hpp"
 
@@ -135,10 +137,7 @@ Fault execute_simd(Cpu& cpu, const Instruction& in) {
         if (Fault fault = cpu.write_bytes(in.memory.segment, offset, {operands.memory, uses.memory->size}))
             return fault;
 
-    if (uses.mmx) {
-        std::memcpy(&state.fpu, &operands.fpu, offsetof(FxImage, mxcsr));
-        std::memcpy(state.fpu.st, operands.fpu.st, sizeof state.fpu.st);
-    }
+    if (uses.mmx) x87::take_over(state.fpu, operands.fpu);
     std::memcpy(state.fpu.xmm, operands.fpu.xmm, sizeof state.fpu.xmm);
     store_general(cpu, in, operands);
     if (in.flags_written)

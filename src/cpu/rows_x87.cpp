@@ -51,8 +51,7 @@ Fault execute_arithmetic(Cpu& cpu, const Instruction& in) {
     if (memory && memory->access & Operand::Write && !(x87::pending(operands.fpu) & ~x87::precision))
         if (Fault fault = cpu.write_bytes(in.memory.segment, offset, {operands.memory, memory->size})) return fault;
 
-    std::memcpy(&state.fpu, &operands.fpu, offsetof(FxImage, mxcsr));
-    std::memcpy(state.fpu.st, operands.fpu.st, sizeof state.fpu.st);
+    x87::take_over(state.fpu, operands.fpu);
     if (uses_eflags(in.mnemonic))
         state.eflags = (state.eflags & ~eflags::arithmetic) | (static_cast<u32>(operands.flags) & eflags::arithmetic);
     if (x87::pending(state.fpu)) x87::update_ferr(cpu);
