@@ -1,0 +1,184 @@
+// Raw disk images as files of the host: whole, or under an overlay that forgets (Snapshot).
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "base/host_error.hpp"
+#include "devices/block_backend.hpp"
+
+namespace vellum {
+
+namespace {
+
+class Descriptor {
+ public:
+    explicit Descriptor(int number) : number_{number} {}
+    Descriptor(Descriptor&& other) noexcept : number_{std::exchange(other.number_, -1)} {}
+    Descriptor& operator=(Descriptor&&) = delete;
+    ~Descriptor() {
+        if (number_ >= 0) ::close(number_);
+    }
+    int number() const { return number_; }
+
+    bool read(u64 offset, std::span<u8> bytes) const {
+        while (!bytes.empty()) {
+            ssize_t got = ::pread(number_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+            if (got < 0 && errno == EINTR) continue;
+            if (got <= 0) return false;  // an error, or someone has made the file shorter
+            offset += static_cast<u64>(got);
+            bytes = bytes.subspan(static_cast<std::size_t>(got));
+        }
+        return true;
+    }
+
+    bool write(u64 offset, std::span<const u8> bytes) const {
+        while (!bytes.empty()) {
+            ssize_t put = ::pwrite(number_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+            if (put < 0 && errno == EINTR) continue;
+            if (put <= 0) return false;
+            offset += static_cast<u64>(put);
+            bytes = bytes.subspan(static_cast<std::size_t>(put));
+        }
+        return true;
+    }
+
+ private:
+    int number_;
+};
+
+class ImageFile final : public BlockBackend {
+ public:
+    ImageFile(Descriptor file, u64 size, bool read_only) : file_{std::move(file)}, size_{size}, read_only_{read_only} {}
+    ~ImageFile() override { flush(); }
+
+    u64 size() const override { return size_; }
+    bool read_only() const override { return read_only_; }
+    bool read(u64 offset, std::span<u8> bytes) override { return file_.read(offset, bytes); }
+    bool write(u64 offset, std::span<const u8> bytes) override {
+        if (read_only_) return false;
+        dirty_ = true;
+        return file_.write(offset, bytes);
+    }
+    bool flush() override {
+        if (!dirty_) return true;
+        if (::fdatasync(file_.number()) != 0) return false;
+        dirty_ = false;
+        return true;
+    }
+
+ private:
+    Descriptor file_;
+    u64 size_;
+    bool read_only_;
+    bool dirty_ = false;
+};
+
+// Blocks that were written live in a file without a name, at the same offsets; all others come from the image.
+class SnapshotImage final : public BlockBackend {
+ public:
+    SnapshotImage(Descriptor image, Descriptor overlay, u64 size)
+        : image_{std::move(image)},
+          overlay_{std::move(overlay)},
+          size_{size},
+          written_((size + block_size - 1) / block_size) {}
+
+    u64 size() const override { return size_; }
+    bool read_only() const override { return false; }
+    bool flush() override { return true; }
+
+    bool read(u64 offset, std::span<u8> bytes) override {
+        while (!bytes.empty()) {
+            // As long a run as lies on one side.
+            bool ours = written_[offset / block_size];
+            u64 end = (offset / block_size + 1) * block_size;
+            while (end < offset + bytes.size() && written_[end / block_size] == ours) end += block_size;
+            auto run = bytes.first(std::min<u64>(end - offset, bytes.size()));
+            if (!(ours ? overlay_ : image_).read(offset, run)) return false;
+            offset += run.size();
+            bytes = bytes.subspan(run.size());
+        }
+        return true;
+    }
+
+    bool write(u64 offset, std::span<const u8> bytes) override {
+        if (bytes.empty()) return true;
+        u64 first = offset / block_size, last = (offset + bytes.size() - 1) / block_size;
+        bool partial_first = offset % block_size != 0, partial_last = (offset + bytes.size()) % block_size != 0;
+        if (partial_first && !copy_up(first)) return false;
+        if (partial_last && !copy_up(last)) return false;
+        if (!overlay_.write(offset, bytes)) return false;
+        for (u64 block = first; block <= last; ++block) written_[block] = true;
+        return true;
+    }
+
+ private:
+    static constexpr u64 block_size = 4096;
+
+    bool copy_up(u64 block) {
+        if (written_[block]) return true;
+        std::array<u8, block_size> bytes;
+        std::span<u8> used{bytes.data(), std::min(block_size, size_ - block * block_size)};
+        if (!image_.read(block * block_size, used) || !overlay_.write(block * block_size, used)) return false;
+        written_[block] = true;
+        return true;
+    }
+
+    Descriptor image_, overlay_;
+    u64 size_;
+    std::vector<bool> written_;
+};
+
+// Not in /tmp by choice: it is often memory, and a snapshot may become as large as the disk.
+Descriptor unnamed_file() {
+    const char* chosen = std::getenv("TMPDIR");
+    for (std::string folder : {chosen ? chosen : "/var/tmp", "/var/tmp", "/tmp"}) {
+        int number = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        if (number >= 0) return Descriptor{number};
+        std::string name = folder + "/vellum-snapshot-XXXXXX";
+        number = ::mkostemp(name.data(), O_CLOEXEC);
+        if (number < 0) continue;
+        ::unlink(name.c_str());
+        return Descriptor{number};
+    }
+    throw HostError("no temporary file for --snapshot: set TMPDIR to a folder that can be written");
+}
+
+}  // namespace
+
+std::unique_ptr<BlockBackend> open_image(const std::string& path, ImageAccess access, u32 granularity) {
+    bool writes = access == ImageAccess::ReadWrite;
+    Descriptor file{::open(path.c_str(), (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC)};
+    if (file.number() < 0) {
+        bool forbidden = errno == EACCES || errno == EROFS || errno == EPERM;
+        const char* advice = !forbidden ? "check the name"
+                             : writes   ? "make it writable, or use --snapshot"
+                                        : "make it readable";
+        throw UsageError(fmt::format("{}: {}: {}", path, std::strerror(errno), advice));
+    }
+    struct stat status {};
+    bool usable = ::fstat(file.number(), &status) == 0 && (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode));
+    if (!usable) throw UsageError(fmt::format("{}: not a file: give a raw disk image", path));
+    off_t end = ::lseek(file.number(), 0, SEEK_END);
+    if (end <= 0) throw UsageError(fmt::format("{}: the image is empty: give one with contents", path));
+    u64 size = static_cast<u64>(end);
+    if (size % granularity != 0)
+        throw UsageError(
+            fmt::format("{}: its size of {} bytes is not a multiple of {}: it is not a raw image, or cut off", path,
+                        size, granularity));
+    if (::flock(file.number(), (writes ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        throw UsageError(fmt::format("{}: in use by another Vellum: end that one, or work on a copy", path));
+    if (access == ImageAccess::Snapshot) return std::make_unique<SnapshotImage>(std::move(file), unnamed_file(), size);
+    return std::make_unique<ImageFile>(std::move(file), size, !writes);
+}
+
+}  // namespace vellum
