@@ -1,0 +1,194 @@
+// The window's event loop: sleeps until an event or the next frame, draws only new pictures.
+#include "frontend/sdl.hpp"
+
+#include <SDL.h>
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <optional>
+
+#include "base/host_error.hpp"
+#include "frontend/png.hpp"
+#include "frontend/sdl_input.hpp"
+#include "frontend/sdl_window.hpp"
+#include "frontend/status_text.hpp"
+
+namespace vellum {
+
+namespace {
+
+constexpr u32 frame_milliseconds = 16;
+constexpr u32 quiet_milliseconds = 33;  // between looks at a screen that has not changed for a while
+constexpr u32 frames_until_quiet = 60;
+constexpr u32 title_milliseconds = 500, notice_milliseconds = 4000;
+
+class SdlLibrary {
+ public:
+    SdlLibrary() {
+        SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
+        SDL_SetHint(SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0");
+        if (SDL_Init(SDL_INIT_VIDEO) != 0)
+            throw UsageError(
+                fmt::format("--display sdl: no display can be opened ({}); use --display terminal or --display none",
+                            SDL_GetError()));
+        SDL_EnableScreenSaver();
+    }
+    ~SdlLibrary() { SDL_Quit(); }
+    SdlLibrary(const SdlLibrary&) = delete;
+    SdlLibrary& operator=(const SdlLibrary&) = delete;
+};
+
+std::string free_screenshot_name() {
+    for (u32 number = 1;; ++number) {
+        std::string name = fmt::format("vellum-{}.png", number);
+        std::error_code error;
+        if (!std::filesystem::exists(name, error)) return name;
+    }
+}
+
+// One run of a machine in the window.
+class Session {
+ public:
+    Session(SdlWindow& window, MachineControl& control) : window_{window}, control_{control}, input_{control} {}
+
+    void run() {
+        u32 next_frame = SDL_GetTicks();
+        while (!control_.finished()) {
+            const auto wait = static_cast<i32>(next_frame - SDL_GetTicks());
+            SDL_Event event;
+            if (SDL_WaitEventTimeout(&event, wait > 0 ? wait : 1)) do
+                    handle(event);
+                while (SDL_PollEvent(&event));
+            input_.flush();
+            if (static_cast<i32>(next_frame - SDL_GetTicks()) > 0) continue;
+            frame();
+            next_frame =
+                SDL_GetTicks() + (unchanged_frames_ < frames_until_quiet ? frame_milliseconds : quiet_milliseconds);
+        }
+        window_.grab(false);
+    }
+
+ private:
+    void frame() {
+        if (control_.picture(picture_, generation_)) {
+            unchanged_frames_ = 0;
+            window_.show(picture_);
+        } else {
+            ++unchanged_frames_;
+        }
+        const u32 now = SDL_GetTicks();
+        if (title_due_ && static_cast<i32>(now - *title_due_) < 0) return;
+        title_due_ = now + title_milliseconds;
+        update_title();
+    }
+
+    void update_title() {
+        std::string title = quitting_ ? "Vellum — ending" : status_text(control_.status());
+        if (window_.grabbed()) title += " — Ctrl+Alt+G frees the mouse";
+        if (!notice_.empty() && static_cast<i32>(SDL_GetTicks() - notice_until_) < 0) title += " — " + notice_;
+        window_.set_title(title);
+    }
+
+    void notice(std::string text) {
+        notice_ = std::move(text);
+        notice_until_ = SDL_GetTicks() + notice_milliseconds;
+        update_title();
+    }
+
+    void screenshot() {
+        try {
+            const std::string name = free_screenshot_name();
+            write_png(name, picture_);
+            notice(fmt::format("saved {}", name));
+        } catch (const HostError& error) {
+            notice(error.what());
+        }
+    }
+
+    void grab(bool on) {
+        window_.grab(on);
+        update_title();
+    }
+
+    void press(HotKey key) {
+        switch (key) {
+            case HotKey::None: break;
+            case HotKey::ToggleGrab: grab(!window_.grabbed()); break;
+            case HotKey::ToggleFullscreen: window_.toggle_fullscreen(); break;
+            case HotKey::ToggleScaling: {
+                const bool smooth = window_.scaling() == Scaling::Integer;
+                window_.set_scaling(smooth ? Scaling::Smooth : Scaling::Integer);
+                notice(smooth ? "smooth scaling" : "integer scaling");
+                break;
+            }
+            case HotKey::Screenshot: screenshot(); break;
+        }
+    }
+
+    void handle_window(const SDL_WindowEvent& event) {
+        switch (event.event) {
+            case SDL_WINDOWEVENT_FOCUS_LOST:
+                input_.release_all();
+                grab(false);
+                break;
+            case SDL_WINDOWEVENT_EXPOSED:
+            case SDL_WINDOWEVENT_SIZE_CHANGED: window_.redraw(); break;
+            default: break;
+        }
+    }
+
+    void handle(const SDL_Event& event) {
+        unchanged_frames_ = 0;
+        switch (event.type) {
+            case SDL_QUIT:
+                quitting_ = true;
+                control_.request_quit();
+                update_title();
+                break;
+            case SDL_WINDOWEVENT: handle_window(event.window); break;
+            case SDL_KEYDOWN:
+            case SDL_KEYUP: press(input_.key(event.key)); break;
+            case SDL_MOUSEMOTION:
+                if (window_.grabbed()) input_.motion(event.motion.xrel, event.motion.yrel);
+                break;
+            case SDL_MOUSEBUTTONDOWN:
+                // The click that catches the mouse is not the guest's.
+                if (!window_.grabbed())
+                    grab(true);
+                else
+                    input_.button(event.button.button, true);
+                break;
+            case SDL_MOUSEBUTTONUP: input_.button(event.button.button, false); break;
+            case SDL_MOUSEWHEEL:
+                if (window_.grabbed()) input_.wheel(event.wheel.y);
+                break;
+            default: break;
+        }
+    }
+
+    SdlWindow& window_;
+    MachineControl& control_;
+    SdlInput input_;
+    Picture picture_;
+    u64 generation_ = ~u64{0};
+    u32 unchanged_frames_ = 0;
+    std::optional<u32> title_due_;
+    std::string notice_;
+    u32 notice_until_ = 0;
+    bool quitting_ = false;
+};
+
+class SdlFrontend final : public Frontend {
+ public:
+    void run(MachineControl& control) override { Session{window_, control}.run(); }
+
+ private:
+    SdlLibrary library_;
+    SdlWindow window_;
+};
+
+}  // namespace
+
+std::unique_ptr<Frontend> make_sdl_frontend() { return std::make_unique<SdlFrontend>(); }
+
+}  // namespace vellum

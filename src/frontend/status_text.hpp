@@ -1,0 +1,13 @@
+// The machine's state in a few words, for titles and status lines.
+#pragma once
+
+#include <string>
+
+#include "frontend/frontend.hpp"
+
+namespace vellum {
+
+// "Vellum — running (bt) 1234 MIPS"; without a number while that is not known.
+std::string status_text(const MachineStatus& status);
+
+}  // namespace vellum
