@@ -387,6 +387,7 @@ TEST_CASE("ata disk: a region table and regions outside of RAM harm nobody", "[d
     b.command(0xC8);
     b.start_dma(0xFFFFFFFC, 8);
     CHECK(b.in8(port + 7) == 0x50);
+    b.out8(bus_master, 0);
     b.lba28(0, 16);
     b.command(0xCA);
     b.start_dma(0xFFFFFFFC, 0);
