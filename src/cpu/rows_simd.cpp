@@ -109,6 +109,14 @@ Fault check_unit(Cpu& cpu, const Uses& uses) {
     return uses.mmx ? check_mmx(cpu) : Fault::none();
 }
 
+Fault read_memory(Cpu& cpu, const Instruction& in, const Operand& o, u32 offset, HostOperands& operands) {
+    Seg segment = in.memory.segment;
+    if (o.size == 16 && !may_be_unaligned(in.mnemonic))
+        if (Fault fault = check_aligned(cpu, segment, offset)) return fault;
+    if (Fault fault = check_natural_alignment(cpu, segment, offset, o.size)) return fault;
+    return o.access & Operand::Read ? cpu.read_bytes(segment, offset, {operands.memory, o.size}) : Fault::none();
+}
+
 Fault execute_simd(Cpu& cpu, const Instruction& in) {
     Uses uses = uses_of(in);
     uses.mmx |= in.mnemonic == ZYDIS_MNEMONIC_EMMS;
@@ -122,10 +130,8 @@ Fault execute_simd(Cpu& cpu, const Instruction& in) {
     operands.fpu.mxcsr = (state.fpu.mxcsr & mxcsr::control) | mxcsr::all_masks;
     load_general(cpu, in, operands);
     u32 offset = uses.memory ? cpu.effective_address(in) : 0;
-    if (uses.memory && uses.memory->size == 16 && !may_be_unaligned(in.mnemonic))
-        if (Fault fault = check_aligned(cpu, in.memory.segment, offset)) return fault;
-    if (uses.memory && uses.memory->access & Operand::Read)
-        if (Fault fault = cpu.read_bytes(in.memory.segment, offset, {operands.memory, uses.memory->size})) return fault;
+    if (uses.memory)
+        if (Fault fault = read_memory(cpu, in, *uses.memory, offset, operands)) return fault;
 
     bool exact_underflow = false;
     if (!(state.fpu.mxcsr & mxcsr::underflow << mxcsr::masks_shift)) exact_underflow = underflows(uses, operands, code);

@@ -7,6 +7,7 @@
 #include "cpu/fpu.hpp"
 #include "cpu/memory_access.hpp"
 #include "cpu/rows.hpp"
+#include "cpu/simd_state.hpp"
 
 namespace vellum {
 
@@ -45,6 +46,8 @@ Fault execute_arithmetic(Cpu& cpu, const Instruction& in) {
     operands.flags = state.eflags;
     const Operand* memory = memory_operand(in);
     u32 offset = memory ? cpu.effective_address(in) : 0;
+    if (memory)
+        if (Fault fault = check_natural_alignment(cpu, in.memory.segment, offset, memory->size)) return fault;
     if (memory && memory->access & Operand::Read)
         if (Fault fault = cpu.read_bytes(in.memory.segment, offset, {operands.memory, memory->size})) return fault;
     HostStubs::run_all(operands, code);

@@ -1,6 +1,7 @@
 // SSE and MMX instructions that are about state and memory, not computation (SDM vol. 1, 10.4.6, 10.5 and 11.4.4).
 #include "cpu/simd_state.hpp"
 
+#include <bit>
 #include <cstring>
 
 #include "cpu/fpu.hpp"
@@ -46,6 +47,13 @@ Fault check_mmx(Cpu& cpu) {
 
 Fault check_aligned(const Cpu& cpu, Seg segment, u32 offset) {
     return (cpu.state.segment(segment).base + offset) & 15 ? Fault::exception(vector::gp) : Fault::none();
+}
+
+Fault check_natural_alignment(const Cpu& cpu, Seg segment, u32 offset, u32 bytes) {
+    if (bytes > 10 || !access_detail::alignment_checked(cpu.state)) return Fault::none();
+    u32 alignment = std::bit_floor(bytes);  // an m80 counts as eight bytes (SDM 3A, table 6-7)
+    u64 linear = cpu.state.segment(segment).base + offset;
+    return linear & (alignment - 1) ? Fault::exception(vector::ac) : Fault::none();
 }
 
 Fault execute_fxsave(Cpu& cpu, const Instruction& in) {

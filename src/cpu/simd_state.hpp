@@ -11,6 +11,9 @@ Fault check_mmx(Cpu& cpu);        // #UD with CR0.EM, #NM with CR0.TS, then pend
 // 16-byte operands of most SSE instructions: #GP(0) unless the linear address is aligned.
 Fault check_aligned(const Cpu& cpu, Seg segment, u32 offset);
 
+// #AC for operands of 2 to 10 bytes that are not naturally aligned, where EFLAGS.AC and CR0.AM ask for it.
+Fault check_natural_alignment(const Cpu& cpu, Seg segment, u32 offset, u32 bytes);
+
 Fault execute_fxsave(Cpu& cpu, const Instruction& in);
 Fault execute_fxrstor(Cpu& cpu, const Instruction& in);
 Fault execute_ldmxcsr(Cpu& cpu, const Instruction& in);
