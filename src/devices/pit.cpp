@@ -30,17 +30,17 @@ u32 Pit::read(u32 offset, u8) {
 
 void Pit::write(u32 offset, u8, u32 value) {
     catch_up();
+    const u64 tick = now();
     if (offset == 3)
-        command(static_cast<u8>(value));
+        command(static_cast<u8>(value), tick);
     else
-        counters_[offset].write(static_cast<u8>(value), now());
+        counters_[offset].write(static_cast<u8>(value), tick);
     const bool controls_channel0 = offset == 3 && value < 0x40 && (value & 0x30) != 0;
-    if (offset == 0 || controls_channel0) follow_channel0();
+    if (offset == 0 || controls_channel0) follow_channel0(tick);
 }
 
 // Control word: counter select (7-6), access or latch (5-4), mode (3-1), BCD (0); select 3 is the read-back command.
-void Pit::command(u8 value) {
-    const u64 tick = now();
+void Pit::command(u8 value, u64 tick) {
     if (value >= 0xC0) {
         for (u8 i = 0; i < 3; ++i) {
             if (!(value & (2 << i))) continue;
@@ -67,9 +67,9 @@ void Pit::catch_up() {
     if (rise_.active() && rise_.deadline() <= scheduler_.now()) on_rise();
 }
 
-void Pit::follow_channel0() {
-    if (connected_) irq0_.set(counters_[0].output(now()));
-    schedule(counters_[0].next_rise(now()));
+void Pit::follow_channel0(u64 tick) {
+    if (connected_) irq0_.set(counters_[0].output(tick));
+    schedule(counters_[0].next_rise(tick));
 }
 
 void Pit::on_rise() {

@@ -35,9 +35,9 @@ class Pit final : public Device, public BusTarget {
 
  private:
     u64 now() const { return pit_clock.ticks_at(scheduler_.now()); }
-    void command(u8 value);
+    void command(u8 value, u64 tick);
     void catch_up();
-    void follow_channel0();
+    void follow_channel0(u64 tick);
     void on_rise();
     void schedule(u64 tick);
 
