@@ -1,7 +1,7 @@
 // The order of preference.
 #include "frontend/choose_display.hpp"
 
-#include <cstdlib>
+#include <stdexcept>
 
 #include "base/host_error.hpp"
 #include "frontend/headless.hpp"
@@ -10,15 +10,6 @@
 #include "frontend/terminal.hpp"
 
 namespace vellum {
-
-namespace {
-
-bool names_something(const char* variable) {
-    const char* value = std::getenv(variable);
-    return value != nullptr && *value != '\0';
-}
-
-}  // namespace
 
 std::optional<Display> display_of_name(std::string_view name) {
     if (name == "sdl") return Display::Sdl;
@@ -36,13 +27,10 @@ std::unique_ptr<Frontend> make_frontend(Display display) {
 }
 
 std::unique_ptr<Frontend> make_automatic_frontend(bool terminal_is_free) {
-    // Without one of these SDL might take over a console of its own.
-    if (names_something("DISPLAY") || names_something("WAYLAND_DISPLAY")) {
-        try {
-            return make_sdl_frontend();
-        } catch (const std::runtime_error&) {
-            // A display that is named but does not open is no display.
-        }
+    try {
+        return make_sdl_frontend();
+    } catch (const std::runtime_error&) {
+        // A display that is named but does not open is no display.
     }
     if (terminal_is_free && host_has_terminal()) return make_terminal_frontend();
     return make_headless_frontend();

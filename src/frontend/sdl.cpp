@@ -4,6 +4,7 @@
 #include <SDL.h>
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <optional>
 
@@ -22,20 +23,39 @@ constexpr u32 quiet_milliseconds = 33;  // between looks at a screen that has no
 constexpr u32 frames_until_quiet = 60;
 constexpr u32 title_milliseconds = 500, notice_milliseconds = 4000;
 
+bool names_something(const char* variable) {
+    const char* value = std::getenv(variable);
+    return value != nullptr && *value != '\0';
+}
+
+// The video drivers that a person could see something with. Left to itself, SDL would take over a console or draw into
+// memory when there is no display. A choice in the environment stands.
+std::string visible_drivers() {
+    if (names_something("SDL_VIDEODRIVER")) return std::getenv("SDL_VIDEODRIVER");
+    const bool x11 = names_something("DISPLAY"), wayland = names_something("WAYLAND_DISPLAY");
+    return x11 && wayland ? "x11,wayland" : x11 ? "x11" : wayland ? "wayland" : "";
+}
+
 class SdlLibrary {
  public:
     SdlLibrary() {
         SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
         SDL_SetHint(SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0");
-        if (SDL_Init(SDL_INIT_VIDEO) != 0)
-            throw UsageError(
-                fmt::format("--display sdl: no display can be opened ({}); use --display terminal or --display none",
-                            SDL_GetError()));
+        const std::string drivers = visible_drivers();
+        if (drivers.empty()) refuse("neither DISPLAY nor WAYLAND_DISPLAY is set");
+        SDL_SetHint(SDL_HINT_VIDEODRIVER, drivers.c_str());
+        if (SDL_Init(SDL_INIT_VIDEO) != 0) refuse(SDL_GetError());
         SDL_EnableScreenSaver();
     }
     ~SdlLibrary() { SDL_Quit(); }
     SdlLibrary(const SdlLibrary&) = delete;
     SdlLibrary& operator=(const SdlLibrary&) = delete;
+
+ private:
+    [[noreturn]] static void refuse(const char* why) {
+        throw UsageError(
+            fmt::format("--display sdl: no display can be opened ({}); use --display terminal or --display none", why));
+    }
 };
 
 std::string free_screenshot_name() {
@@ -83,9 +103,9 @@ class Session {
     }
 
     void update_title() {
-        std::string title = quitting_ ? "Vellum — ending" : status_text(control_.status());
-        if (window_.grabbed()) title += " — Ctrl+Alt+G frees the mouse";
-        if (!notice_.empty() && static_cast<i32>(SDL_GetTicks() - notice_until_) < 0) title += " — " + notice_;
+        std::string title = quitting_ ? "Vellum - ending" : status_text(control_.status());
+        if (window_.grabbed()) title += " - Ctrl+Alt+G frees the mouse";
+        if (!notice_.empty() && static_cast<i32>(SDL_GetTicks() - notice_until_) < 0) title += " - " + notice_;
         window_.set_title(title);
     }
 

@@ -70,6 +70,18 @@ void SdlWindow::follow_size(u32 width, u32 height) {
     SDL_SetWindowSize(window_.get(), followed_width_, followed_height_);
     // A window manager may have given less.
     SDL_GetWindowSize(window_.get(), &followed_width_, &followed_height_);
+    keep_on_display();
+}
+
+// A window that has grown must not reach out of its display.
+void SdlWindow::keep_on_display() {
+    SDL_Rect display{};
+    if (SDL_GetDisplayUsableBounds(SDL_GetWindowDisplayIndex(window_.get()), &display) != 0) return;
+    int x = 0, y = 0;
+    SDL_GetWindowPosition(window_.get(), &x, &y);
+    const int most_x = std::max(display.x, display.x + display.w - followed_width_);
+    const int most_y = std::max(display.y, display.y + display.h - followed_height_);
+    if (x > most_x || y > most_y) SDL_SetWindowPosition(window_.get(), std::min(x, most_x), std::min(y, most_y));
 }
 
 void SdlWindow::make_texture() {

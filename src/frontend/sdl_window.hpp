@@ -45,6 +45,7 @@ class SdlWindow {
         void operator()(SDL_Texture* t) const { SDL_DestroyTexture(t); }
     };
     void follow_size(u32 width, u32 height);
+    void keep_on_display();
     void make_texture();
     void upload(const Picture& picture);
 

@@ -14,7 +14,7 @@ std::string status_text(const MachineStatus& status) {
             default: return "running";
         }
     }();
-    std::string text = fmt::format("Vellum — {}", word);
+    std::string text = fmt::format("Vellum - {}", word);
     if (!status.engine.empty()) text += fmt::format(" ({})", status.engine);
     if (status.mips > 0) text += fmt::format(" {:.0f} MIPS", status.mips);
     return text;

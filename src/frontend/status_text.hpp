@@ -7,7 +7,8 @@
 
 namespace vellum {
 
-// "Vellum — running (bt) 1234 MIPS"; without a number while that is not known.
+// "Vellum - running (bt) 1234 MIPS"; without a number while that is not known. ASCII only: Xlib drops titles that the
+// C library's locale does not have.
 std::string status_text(const MachineStatus& status);
 
 }  // namespace vellum

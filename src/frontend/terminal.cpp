@@ -32,7 +32,7 @@ class TerminalFrontend final : public Frontend {
                 control.request_quit();
             }
             if (frame % frames_per_status == 0)
-                status = quitting_ ? "Vellum — ending" : status_text(control.status()) + " — Ctrl+] ends it";
+                status = quitting_ ? "Vellum - ending" : status_text(control.status()) + " - Ctrl+] ends it";
             if (!control.text_mode()) {
                 terminal.write(painter.paint_message(graphics_message, status, terminal.size()));
                 generation = ~u64{0};

@@ -77,6 +77,14 @@ TEST_CASE("sdl: an unusable display is wrong usage that names the ways out") {
     setenv("SDL_VIDEODRIVER", "dummy", 1);
 }
 
+TEST_CASE("sdl: without a display in the environment nothing else is taken for one") {
+    for (const char* variable : {"SDL_VIDEODRIVER", "DISPLAY", "WAYLAND_DISPLAY"}) unsetenv(variable);
+    REQUIRE_THROWS_AS(make_sdl_frontend(), UsageError);
+    setenv("DISPLAY", ":997", 1);
+    REQUIRE_THROWS_AS(make_sdl_frontend(), UsageError);
+    REQUIRE_NOTHROW(make_automatic_frontend(false));
+}
+
 TEST_CASE("sdl input: hot keys are not the guest's, their releases neither") {
     FakeMachine machine;
     SdlInput input{machine};
@@ -146,8 +154,8 @@ TEST_CASE("sdl window: integer scaling takes whole factors, smooth scaling fills
 }
 
 TEST_CASE("status text: state, engine and speed") {
-    REQUIRE(status_text({GuestState::Running, 1234.4, "bt"}) == "Vellum — running (bt) 1234 MIPS");
-    REQUIRE(status_text({GuestState::Idle, 0, "interp"}) == "Vellum — idle (interp)");
+    REQUIRE(status_text({GuestState::Running, 1234.4, "bt"}) == "Vellum - running (bt) 1234 MIPS");
+    REQUIRE(status_text({GuestState::Idle, 0, "interp"}) == "Vellum - idle (interp)");
 }
 
 TEST_CASE("choose display: names") {
