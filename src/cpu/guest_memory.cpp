@@ -109,7 +109,8 @@ void GuestMemory::watch(Physical page, Watch why) {
     u32& e = entries_of(table_)[number];
     bool first = !(e & watch_mask);
     e |= static_cast<u32>(why) << watch_shift;
-    if (first) changed(page_of(page), page_size);
+    if (first)
+        for (MapListener* listener : listeners_) listener->page_watched(page_of(page));
 }
 
 void GuestMemory::unwatch(Physical page, Watch why) {

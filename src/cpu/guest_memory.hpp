@@ -22,11 +22,13 @@ class PageWatcher {
     ~PageWatcher() = default;
 };
 
-// Told when host pointers or permissions of physical pages that were handed out no longer hold: the pages became
-// watched, or were mapped to something else.
+// Told when host pointers or permissions of physical pages that were handed out no longer hold: the pages were mapped
+// to something else, or became watched.
 class MapListener {
  public:
     virtual void page_map_changed(Physical first, u64 bytes) = 0;
+    // The page became watched and is otherwise what it was: writing through pointers to it must stop.
+    virtual void page_watched(Physical page) { page_map_changed(page, page_size); }
 
  protected:
     ~MapListener() = default;
