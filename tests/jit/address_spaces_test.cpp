@@ -1,0 +1,516 @@
+// Windows follow the guest's page tables as a TLB would (SDM 3A 4.7, 4.8 and 4.10).
+#include "paging_fixture.hpp"
+
+using namespace vellum;
+using namespace vellum::test;
+
+TEST_CASE("windows: nothing is accessible before a fill, and the filled page shows the guest's memory") {
+    PagingFixture f;
+    f.map_page(0x5000, 0x200000, P | RW);
+    f.put(0x200010, 0x12345678);
+    CHECK_FALSE(f.readable(0x5000));
+
+    REQUIRE(f.fill(0x5010, Access::Read) == Fill::Mapped);
+
+    u32 seen = 0;
+    std::memcpy(&seen, f.at(0x5010), sizeof seen);
+    CHECK(seen == 0x12345678);
+    CHECK_FALSE(f.readable(0x6000));
+}
+
+TEST_CASE("windows: a page is read-only until a write sets its D bit") {
+    PagingFixture f;
+    f.map_page(0x5000, 0x200000, P | RW);
+    REQUIRE(f.fill(0x5000, Access::Read) == Fill::Mapped);
+    CHECK(f.page_entry(0x5000) == (0x200000 | P | RW | A));
+    CHECK_FALSE(f.writable(0x5000));
+
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+
+    CHECK(f.page_entry(0x5000) == (0x200000 | P | RW | A | D));
+    CHECK(f.writable(0x5000));
+    *f.at(0x5007) = 0x5A;
+    CHECK(f.memory.read_pointer(Physical{0x200000})[7] == 0x5A);
+}
+
+TEST_CASE("windows: what the guest's tables forbid is the guest's page fault") {
+    PagingFixture f;
+    f.map_page(0x5000, 0x200000, P | US);
+    f.map_page(0x6000, 0x201000, P | RW);
+    CHECK(f.fill(0x7000, Access::Read) == Fill::GuestFault);
+    CHECK(f.fill(0x5000, Access::Write) == Fill::GuestFault);
+    f.at_user();
+    auto result = f.spaces.fill(f.spaces.current(), Linear{0x6123}, Access::Write);
+    CHECK(result.what == Fill::GuestFault);
+    CHECK(result.fault == Fault::page(0x6123, 7));
+}
+
+TEST_CASE("windows: the user's view never shows a supervisor page") {
+    PagingFixture f;
+    f.map_page(0x5000, 0x200000, P | RW | A | D);
+    f.map_page(0x6000, 0x201000, P | RW | US | A | D);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    REQUIRE(f.writable(0x6000));  // the neighbour came along
+    f.at_user();
+    REQUIRE(f.fill(0x6000, Access::Write) == Fill::Mapped);
+    CHECK(f.writable(0x6000));
+    CHECK_FALSE(f.readable(0x5000));
+    CHECK(f.spaces.current().user);
+}
+
+TEST_CASE("windows: neighbours in a row come with one fill, but only what hardware could have cached") {
+    PagingFixture f;
+    for (u32 i = 0; i < 16; ++i) f.map_page(0x10000 + i * 0x1000, 0x200000 + i * 0x1000, P | RW | A | D);
+    f.map_page(0x13000, 0x203000, P | RW);      // not accessed
+    f.map_page(0x1A000, 0x20A000, P | RW | A);  // clean, so not like its neighbours
+    REQUIRE(f.fill(0x16000, Access::Write) == Fill::Mapped);
+    CHECK(f.writable(0x14000));
+    CHECK(f.writable(0x19000));
+    CHECK_FALSE(f.readable(0x13000));
+    CHECK_FALSE(f.readable(0x1A000));
+    CHECK_FALSE(f.readable(0x20000));
+    CHECK(f.page_entry(0x13000) == (0x203000 | P | RW));
+}
+
+TEST_CASE("windows: neighbours elsewhere in memory do not come along") {
+    PagingFixture f;
+    f.map_page(0x10000, 0x200000, P | RW | A | D);
+    f.map_page(0x11000, 0x300000, P | RW | A | D);
+    REQUIRE(f.fill(0x10000, Access::Read) == Fill::Mapped);
+    CHECK_FALSE(f.readable(0x11000));
+}
+
+TEST_CASE("windows: two linear pages of one physical page show the same bytes") {
+    PagingFixture f;
+    f.map_page(0x5000, 0x200000, P | RW | A | D);
+    f.map_page(0x9000, 0x200000, P | RW | A | D);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    REQUIRE(f.fill(0x9000, Access::Read) == Fill::Mapped);
+    *f.at(0x5000) = 0x77;
+    CHECK(*f.at(0x9000) == 0x77);
+}
+
+TEST_CASE("windows: with CR0.WP clear the supervisor writes read-only pages, in a view of its own") {
+    PagingFixture f;
+    f.map_page(0x5000, 0x200000, P | US | A);
+    f.state.cr0 &= ~cr0::wp;
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    CHECK(f.writable(0x5000));
+    f.state.cr0 |= cr0::wp;
+    CHECK(f.fill(0x5000, Access::Write) == Fill::GuestFault);
+    REQUIRE(f.fill(0x5000, Access::Read) == Fill::Mapped);
+    CHECK_FALSE(f.writable(0x5000));
+}
+
+TEST_CASE("windows: accesses that are not memory are left to the interpreter") {
+    PagingFixture f;
+    f.memory.map(Physical{0xF0000}, 0x1000, 0xF0000, true, false);
+    f.map_page(0x5000, 0xF0000, P | RW | A | D);
+    f.map_page(0x6000, 0xFEC00000, P | RW | A | D);
+    CHECK(f.fill(0x6000, Access::Read) == Fill::Mmio);
+    CHECK(f.fill(0x5000, Access::Write) == Fill::Mmio);
+    CHECK(f.fill(0x5000, Access::Read) == Fill::Mapped);
+    CHECK_FALSE(f.writable(0x5000));
+}
+
+TEST_CASE("windows: a page that becomes watched loses write permission in every view") {
+    PagingFixture f;
+    f.map_page(0x5000, 0x200000, P | RW | US | A | D);
+    f.map_page(0x9000, 0x200000, P | RW | US | A | D);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    REQUIRE(f.fill(0x9000, Access::Write) == Fill::Mapped);
+    f.at_user();
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+
+    f.memory.watch(Physical{0x200000}, GuestMemory::Watch::Translated);
+
+    CHECK_FALSE(f.writable(0x5000));
+    CHECK(f.readable(0x5000));
+    CHECK(f.fill(0x5000, Access::Write) == Fill::WatchedWrite);
+    f.at_supervisor();
+    CHECK_FALSE(f.writable(0x5000));
+    CHECK_FALSE(f.writable(0x9000));
+    f.memory.unwatch(Physical{0x200000}, GuestMemory::Watch::Translated);
+    CHECK(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    CHECK(f.writable(0x5000));
+}
+
+TEST_CASE("windows: physical memory that is mapped to something else disappears from all views") {
+    PagingFixture f;
+    f.map_page(0x5000, 0xA0000, P | RW | A | D);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    f.memory.unmap(Physical{0xA0000}, 0x20000);
+    CHECK_FALSE(f.readable(0x5000));
+    CHECK(f.fill(0x5000, Access::Read) == Fill::Mmio);
+}
+
+TEST_CASE("windows: INVLPG ends a mapping that changed and keeps one that did not") {
+    PagingFixture f;
+    f.map_page(0x5000, 0x200000, P | RW | A | D);
+    f.map_page(0x9000, 0x300000, P | RW | A | D);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    REQUIRE(f.fill(0x9000, Access::Write) == Fill::Mapped);
+    f.map_page(0x5000, 0x400000, P | RW | A | D);
+    CHECK(f.readable(0x5000));  // as a TLB would
+
+    f.spaces.page_invalidated(Linear{0x5000});
+    f.spaces.page_invalidated(Linear{0x9000});
+
+    CHECK_FALSE(f.readable(0x5000));
+    CHECK(f.readable(0x9000));
+}
+
+TEST_CASE("windows: a load of CR3 ends what changed, a lost A or D bit included") {
+    PagingFixture f;
+    for (u32 i = 0; i < 5; ++i) {
+        f.map_page(0x10000 + i * 0x2000, 0x200000 + i * 0x10000, P | RW | A | D);
+        REQUIRE(f.fill(0x10000 + i * 0x2000, Access::Write) == Fill::Mapped);
+    }
+    f.map_page(0x10000, 0, 0);
+    f.map_page(0x12000, 0x210000, P | RW | A);
+    f.map_page(0x14000, 0x220000, P | RW | D);
+    f.map_page(0x16000, 0x230000, P | A | D);
+    f.load_cr3(f.directory);
+    CHECK_FALSE(f.readable(0x10000));
+    CHECK_FALSE(f.readable(0x12000));
+    CHECK_FALSE(f.readable(0x14000));
+    CHECK_FALSE(f.readable(0x16000));
+    CHECK(f.writable(0x18000));
+}
+
+TEST_CASE("windows: D set behind the window's back is kept by a load of CR3 and found by the next write") {
+    PagingFixture f;
+    f.map_page(0x5000, 0x200000, P | RW | A);
+    REQUIRE(f.fill(0x5000, Access::Read) == Fill::Mapped);
+    f.map_page(0x5000, 0x200000, P | RW | A | D);
+    f.load_cr3(f.directory);
+    CHECK(f.readable(0x5000));
+    CHECK_FALSE(f.writable(0x5000));
+    CHECK(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    f.map_page(0x5000, 0x200000, P | RW | A);
+    f.load_cr3(f.directory);
+    CHECK_FALSE(f.readable(0x5000));
+}
+
+TEST_CASE("windows: a changed directory entry takes all its pages away") {
+    PagingFixture f;
+    f.map_page(0x5000, 0x200000, P | RW | A | D);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    f.put(f.directory, f.table | P | US | A);  // no longer writable
+    f.load_cr3(f.directory);
+    CHECK_FALSE(f.readable(0x5000));
+}
+
+TEST_CASE("windows: each CR3 has a window, which is still filled when it comes back") {
+    PagingFixture f;
+    f.put(f.other_directory, f.other_table | P | RW | US | A);
+    f.map_page(0x5000, 0x200000, P | RW | A | D);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    u8* first = f.at(0);
+    f.load_cr3(f.other_directory);
+    CHECK(f.at(0) != first);
+    CHECK_FALSE(f.readable(0x5000));
+    f.load_cr3(f.directory);
+    CHECK(f.at(0) == first);
+    CHECK(f.writable(0x5000));
+}
+
+TEST_CASE("windows: what changed while another CR3 was loaded is gone on return") {
+    PagingFixture f;
+    f.put(f.other_directory, f.other_table | P | RW | US | A);
+    f.map_page(0x5000, 0x200000, P | RW | A | D);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    f.load_cr3(f.other_directory);
+    f.map_page(0x5000, 0, 0);
+    f.load_cr3(f.directory);
+    CHECK_FALSE(f.readable(0x5000));
+}
+
+TEST_CASE("windows: global pages survive a load of CR3 and end by INVLPG in every view") {
+    PagingFixture f;
+    f.put(f.other_directory, f.table | P | RW | US | A);
+    f.map_page(0x5000, 0x200000, P | RW | G | A | D);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    f.load_cr3(f.other_directory);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    f.map_page(0x5000, 0, 0);
+    f.load_cr3(f.directory);
+    CHECK(f.readable(0x5000));
+
+    f.spaces.page_invalidated(Linear{0x5000});
+
+    CHECK_FALSE(f.readable(0x5000));
+    f.load_cr3(f.other_directory);
+    CHECK_FALSE(f.readable(0x5000));
+}
+
+TEST_CASE("windows: without CR4.PGE the G bit means nothing") {
+    PagingFixture f;
+    f.state.cr4 &= ~cr4::pge;
+    f.map_page(0x5000, 0x200000, P | RW | G | A | D);
+    f.map_page(0x6000, 0x201000, P | RW | G | A | D);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    f.map_page(0x5000, 0, 0);
+    f.map_page(0x6000, 0, 0);
+    f.load_cr3(f.directory);
+    CHECK_FALSE(f.readable(0x5000));
+    CHECK_FALSE(f.readable(0x6000));
+}
+
+TEST_CASE("windows: a 4 MiB page is shown whole, and its neighbours in the directory with it") {
+    PagingFixture f;
+    f.put(f.directory + 4, 0x400000 | P | RW | PS | A | D);
+    f.put(f.directory + 8, 0x800000 | P | RW | PS | A | D);
+    f.put(f.directory + 12, 0xC00000 | P | RW | PS | D);  // not accessed
+    REQUIRE(f.fill(0x600000, Access::Read) == Fill::Mapped);
+    CHECK(f.writable(0x400000));
+    CHECK(f.writable(0x7FF000));
+    CHECK(f.writable(0x800000));
+    CHECK_FALSE(f.readable(0xC00000));
+    CHECK(f.get(f.directory + 12) == (0xC00000 | P | RW | PS | D));
+    *f.at(0x412345) = 0x3C;
+    CHECK(f.memory.read_pointer(Physical{0x412000})[0x345] == 0x3C);
+}
+
+TEST_CASE("windows: a clean 4 MiB page becomes writable by its first write, which sets D") {
+    PagingFixture f;
+    f.put(f.directory + 4, 0x400000 | P | RW | PS);
+    REQUIRE(f.fill(0x400000, Access::Read) == Fill::Mapped);
+    CHECK_FALSE(f.writable(0x400000));
+    REQUIRE(f.fill(0x600000, Access::Write) == Fill::Mapped);
+    CHECK(f.writable(0x400000));
+    CHECK(f.writable(0x7FF000));
+    CHECK(f.get(f.directory + 4) == (0x400000 | P | RW | PS | A | D));
+    f.put(f.directory + 4, 0x400000 | P | RW | PS | A);
+    f.spaces.page_invalidated(Linear{0x7FF000});
+    CHECK_FALSE(f.readable(0x400000));
+}
+
+TEST_CASE("windows: around a watched page a large page is read-only until it is written") {
+    PagingFixture f;
+    f.memory.watch(Physical{0x405000}, GuestMemory::Watch::Translated);
+    f.put(f.directory + 4, 0x400000 | P | RW | PS | A | D);
+    REQUIRE(f.fill(0x480000, Access::Write) == Fill::Mapped);
+    CHECK(f.writable(0x410000));
+    CHECK(f.readable(0x405000));
+    CHECK_FALSE(f.writable(0x405000));
+    CHECK_FALSE(f.writable(0x406000));
+    REQUIRE(f.fill(0x406000, Access::Write) == Fill::Mapped);
+    CHECK(f.writable(0x40F000));
+    CHECK_FALSE(f.writable(0x405000));
+    CHECK_FALSE(f.writable(0x404000));
+    CHECK(f.fill(0x405000, Access::Write) == Fill::WatchedWrite);
+}
+
+TEST_CASE("windows: a page of a large page that becomes watched is protected") {
+    PagingFixture f;
+    f.put(f.directory + 4, 0x400000 | P | RW | PS | A | D);
+    REQUIRE(f.fill(0x480000, Access::Write) == Fill::Mapped);
+    f.memory.watch(Physical{0x612000}, GuestMemory::Watch::Decoded);
+    CHECK_FALSE(f.writable(0x612000));
+    CHECK(f.writable(0x600000));
+    CHECK(f.fill(0x613000, Access::Write) == Fill::Mapped);
+    CHECK(f.writable(0x613000));
+    CHECK_FALSE(f.writable(0x612000));
+}
+
+TEST_CASE("windows: a hole in memory stays a hole in a large page") {
+    PagingFixture f;
+    f.memory.unmap(Physical{0x4A0000}, 0x20000);
+    f.put(f.directory + 4, 0x400000 | P | RW | PS | A | D);
+    REQUIRE(f.fill(0x400000, Access::Write) == Fill::Mapped);
+    CHECK(f.writable(0x49F000));
+    CHECK_FALSE(f.readable(0x4A0000));
+    CHECK(f.writable(0x4C0000));
+    CHECK(f.fill(0x4A0000, Access::Read) == Fill::Mmio);
+    f.memory.map(Physical{0x4A0000}, 0x20000, 0x4A0000, true, true);
+    CHECK(f.fill(0x4A0000, Access::Write) == Fill::Mapped);
+    CHECK(f.writable(0x4A0000));
+}
+
+TEST_CASE("windows: INVLPG anywhere in a changed 4 MiB page ends all of it") {
+    PagingFixture f;
+    f.put(f.directory + 4, 0x400000 | P | RW | PS | A | D);
+    REQUIRE(f.fill(0x400000, Access::Write) == Fill::Mapped);
+    REQUIRE(f.fill(0x600000, Access::Write) == Fill::Mapped);
+    f.put(f.directory + 4, 0);
+    f.spaces.page_invalidated(Linear{0x401000});
+    CHECK_FALSE(f.readable(0x400000));
+    CHECK_FALSE(f.readable(0x7FF000));
+}
+
+TEST_CASE("windows: with paging off linear addresses are physical ones") {
+    PagingFixture f;
+    f.state.cr0 &= ~cr0::pg;
+    f.spaces.everything_changed();
+    REQUIRE(f.fill(0x123456, Access::Write) == Fill::Mapped);
+    *f.at(0x123456) = 0x11;
+    CHECK(f.memory.read_pointer(Physical{0x123000})[0x456] == 0x11);
+    CHECK(f.writable(0xFFF000));
+    CHECK(f.fill(0x2000000, Access::Read) == Fill::Mmio);
+    f.load_cr3(0x5000);
+    CHECK(f.writable(0x123456));
+}
+
+TEST_CASE("windows: with the A20 gate closed odd megabytes show the even ones") {
+    PagingFixture f;
+    f.state.cr0 &= ~cr0::pg;
+    f.state.a20_mask = ~(u64{1} << 20);
+    f.spaces.everything_changed();
+    REQUIRE(f.fill(0x100000, Access::Write) == Fill::Mapped);
+    *f.at(0x100010) = 0x42;
+    CHECK(f.memory.read_pointer(Physical{0})[0x10] == 0x42);
+    f.memory.watch(Physical{0}, GuestMemory::Watch::Translated);
+    CHECK_FALSE(f.writable(0x100000));
+    CHECK_FALSE(f.writable(0));
+}
+
+TEST_CASE("windows: everything_changed leaves nothing mapped and moves the code generation on") {
+    PagingFixture f;
+    f.map_page(0x5000, 0x200000, P | RW | A | D);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    View& before = f.spaces.current();
+    u64 generation = before.code_generation;
+    u8* host = f.at(0x5000);
+    f.spaces.everything_changed();
+    CHECK_FALSE(host_readable(host));
+    CHECK(before.code_generation > generation);
+    CHECK_FALSE(f.readable(0x5000));
+}
+
+TEST_CASE("windows: the code generation counts removals of pages that were fetched from, and only those") {
+    PagingFixture f;
+    f.map_page(0x5000, 0x200000, P | RW | A | D);
+    f.map_page(0x9000, 0x300000, P | A);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    REQUIRE(*f.spaces.fetch(f.spaces.current(), Linear{0x9000}) == Physical{0x300000});
+    u64 generation = f.spaces.current().code_generation;
+
+    f.map_page(0x5000, 0, 0);
+    f.spaces.page_invalidated(Linear{0x5000});
+    CHECK(f.spaces.current().code_generation == generation);
+    CHECK(*f.spaces.fetch(f.spaces.current(), Linear{0x9000}) == Physical{0x300000});
+
+    f.map_page(0x9000, 0x301000, P | A);
+    f.load_cr3(f.directory);
+    CHECK(f.spaces.current().code_generation == generation + 1);
+    CHECK(*f.spaces.fetch(f.spaces.current(), Linear{0x9000}) == Physical{0x301000});
+}
+
+TEST_CASE("windows: a fetch obeys the tables of the view's privilege and sets A") {
+    PagingFixture f;
+    f.map_page(0x5000, 0x200000, P | RW);
+    f.map_page(0x6000, 0x201000, P | US);
+    f.at_user();
+    CHECK_FALSE(f.spaces.fetch(f.spaces.current(), Linear{0x5000}));
+    CHECK(f.spaces.fetch(f.spaces.current(), Linear{0x6000}));
+    CHECK(f.page_entry(0x6000) == (0x201000 | P | US | A));
+    CHECK_FALSE(f.readable(0x6000));  // known, but not mapped for that
+}
+
+TEST_CASE("windows: both sides of every window are inaccessible") {
+    PagingFixture f;
+    f.state.cr0 &= ~cr0::pg;
+    f.spaces.everything_changed();
+    REQUIRE(f.fill(0, Access::Write) == Fill::Mapped);
+    u8* base = f.spaces.current().base;
+    CHECK((reinterpret_cast<u64>(base) & 0xFFFFFFFF) == 0);
+    CHECK_FALSE(host_readable(base - 1));
+    CHECK_FALSE(host_readable(base - 0x10000));
+    CHECK_FALSE(host_readable(base + (u64{1} << 32)));
+    CHECK_FALSE(host_readable(base + (u64{2} << 32) - 0x10000));
+}
+
+TEST_CASE("windows: the least recently used view gives way when there are too many") {
+    PagingFixture f{{.views = 2}};
+    f.map_page(0x5000, 0x200000, P | RW | A | D);
+    f.put(f.other_directory, f.table | P | RW | US | A);
+    f.put(0x14000, f.table | P | RW | US | A);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    f.load_cr3(f.other_directory);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    f.load_cr3(0x14000);
+    CHECK_FALSE(f.readable(0x5000));
+    CHECK(f.spaces.statistics().views_evicted == 1);
+    f.load_cr3(f.other_directory);
+    CHECK(f.readable(0x5000));
+}
+
+TEST_CASE("windows: more mappings than the host permits are made room for") {
+    PagingFixture f{{.views = 4, .mappings = 64}};
+    for (u32 i = 0; i < 200; ++i) f.map_page(0x100000 + i * 0x1000, 0x200000 + (i * 7 % 200) * 0x1000, P | RW | A | D);
+    f.put(f.other_directory, f.table | P | RW | US | A);
+    REQUIRE(f.fill(0x100000, Access::Write) == Fill::Mapped);
+    f.load_cr3(f.other_directory);
+    for (u32 i = 0; i < 200; ++i) {
+        REQUIRE(f.fill(0x100000 + i * 0x1000, Access::Write) == Fill::Mapped);
+        REQUIRE(f.writable(0x100000 + i * 0x1000));
+    }
+    CHECK(f.spaces.statistics().views_evicted == 1);
+}
+
+namespace {
+struct PaeFixture : PagingFixture {
+    PaeFixture() {
+        state.cr4 |= cr4::pae;
+        state.efer = efer::nxe;
+        put64(other_directory, u64{other_table} | P | RW | US | A);
+        state.pdpte[0] = other_directory | P;
+        state.cr3 = 0x20;
+        spaces.everything_changed();
+    }
+    void map_wide(u32 linear, u64 entry) { put64(other_table + (linear >> 12) * 8, entry); }
+};
+constexpr u64 NX = u64{1} << 63;
+}  // namespace
+
+TEST_CASE("windows, PAE: pages are filled, revalidated and taken away") {
+    PaeFixture f;
+    f.map_wide(0x5000, 0x200000 | P | RW | A | D | NX);
+    f.map_wide(0x6000, 0x201000 | P | RW | A | D);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    CHECK(f.writable(0x6000));
+    f.load_cr3(0x20);
+    CHECK(f.writable(0x5000));
+    f.map_wide(0x5000, 0x200000 | P | RW | A | D);  // became executable: another entry
+    f.load_cr3(0x20);
+    CHECK_FALSE(f.readable(0x5000));
+    CHECK(f.readable(0x6000));
+}
+
+TEST_CASE("windows, PAE: an entry above 4 GiB is not memory") {
+    PaeFixture f;
+    f.map_wide(0x5000, 0x200000 | P | RW | A | D);
+    f.map_wide(0x6000, 0x100201000 | P | RW | A | D);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    CHECK_FALSE(f.readable(0x6000));
+    CHECK(f.fill(0x6000, Access::Read) == Fill::Mmio);
+}
+
+TEST_CASE("windows, PAE: NX forbids fetches, not reads") {
+    PaeFixture f;
+    f.map_wide(0x5000, 0x200000 | P | RW | A | D | NX);
+    CHECK_FALSE(f.spaces.fetch(f.spaces.current(), Linear{0x5000}));
+    CHECK(f.fill(0x5000, Access::Read) == Fill::Mapped);
+    CHECK_FALSE(f.spaces.fetch(f.spaces.current(), Linear{0x5000}));
+}
+
+TEST_CASE("windows, PAE: 2 MiB pages") {
+    PaeFixture f;
+    f.put64(f.other_directory + 8, 0x400000 | P | RW | PS | A | D);
+    REQUIRE(f.fill(0x234000, Access::Write) == Fill::Mapped);
+    *f.at(0x3FF001) = 0x66;
+    CHECK(f.memory.read_pointer(Physical{0x5FF000})[1] == 0x66);
+    CHECK_FALSE(f.readable(0x400000));
+}
+
+TEST_CASE("windows, PAE: a changed PDPTE counts from the next load of CR3") {
+    PaeFixture f;
+    f.map_wide(0x5000, 0x200000 | P | RW | A | D);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    f.put64(0x15000, 0);
+    f.state.pdpte[0] = 0x15000 | P;
+    f.load_cr3(0x20);
+    CHECK_FALSE(f.readable(0x5000));
+    CHECK(f.fill(0x5000, Access::Read) == Fill::GuestFault);
+}
