@@ -6,6 +6,7 @@
 #include "cpu/cpu.hpp"
 #include "cpu/decoder.hpp"
 #include "cpu/engine.hpp"
+#include "cpu/rows.hpp"
 
 namespace vellum {
 
@@ -37,5 +38,11 @@ class Interpreter final : public Engine {
 
 // The rows of all chapters, indexed by mnemonic; null for what is #UD.
 const InstructionRow* find_row(Mnemonic mnemonic);
+
+// The same for a whole instruction: MOVSD and CMPSD are names of a string and of an SSE2 instruction each.
+inline const InstructionRow* find_row(const Instruction& in) {
+    const InstructionRow* row = simd_row_of_shared_name(in);
+    return row ? row : find_row(in.mnemonic);
+}
 
 }  // namespace vellum
