@@ -31,7 +31,15 @@ class Archive {
 
     template <typename T>
     requires std::integral<T> || std::floating_point<T> || std::is_enum_v<T>
-    void operator()(T& value) { transfer(&value, sizeof value); }
+    void operator()(T& value) {
+        if constexpr (std::is_same_v<T, bool>) {
+            u8 byte = value;  // a damaged file must not leave a bool that is neither true nor false
+            transfer(&byte, 1);
+            value = byte != 0;
+        } else {
+            transfer(&value, sizeof value);
+        }
+    }
 
     template <typename T, std::size_t N>
     void operator()(std::array<T, N>& values) {
