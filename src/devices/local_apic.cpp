@@ -82,6 +82,7 @@ void LocalApic::serialize(Archive& a) {
     if (!a.loading()) return;
     map();
     output_ = false;
+    accepted_pic_ = !accepts_pic();  // whoever listens looks again
     update();
 }
 
@@ -114,8 +115,10 @@ void LocalApic::update() {
         auto vector = requests_.highest();
         output = ext_int_ || (vector && (*vector & 0xF0) > (processor_priority() & 0xF0));
     }
-    if (output == output_) return;
+    const bool accepts = accepts_pic();
+    if (output == output_ && accepts == accepted_pic_) return;
     output_ = output;
+    accepted_pic_ = accepts;
     callbacks_.on_output(output);
 }
 

@@ -17,7 +17,7 @@ enum class DeliveryMode : u8 { Fixed, LowestPriority, Smi, Reserved, Nmi, Init, 
 class LocalApic final : public Device, public BusTarget {
  public:
     struct Callbacks {
-        std::function<void(bool level)> on_output;  // interrupt_requested() changed
+        std::function<void(bool level)> on_output;  // interrupt_requested() or accepts_pic() changed
         std::function<void(u8 vector)> on_eoi;      // end of a level interrupt, for the I/O APIC
         std::function<void()> on_nmi;
         std::function<u8()> acknowledge_pic;    // INTA cycles for an ExtINT that came through the I/O APIC
@@ -103,6 +103,7 @@ class LocalApic final : public Device, public BusTarget {
     bool ext_int_ = false;  // an ExtINT message waits for the processor
     bool lint0_level_ = false, lint1_level_ = false;
     bool output_ = false;
+    bool accepted_pic_ = true;
 };
 
 }  // namespace vellum

@@ -13,12 +13,12 @@ struct Bench {
     Log log;
     Scheduler scheduler;
     bool output = false;
-    int nmis = 0;
+    int nmis = 0, changes = 0;
     std::vector<u8> ended;
     LocalApic apic{mmio,
                    scheduler,
                    log,
-                   {[this](bool level) { output = level; }, [this](u8 vector) { ended.push_back(vector); },
+                   {[this](bool level) { output = level, ++changes; }, [this](u8 vector) { ended.push_back(vector); },
                     [this] { ++nmis; }, [] { return u8{0x08}; }, [](u64 tsc) { return Nanoseconds{tsc / 2}; }}};
 
     Bench() { set(0xF0, 0x1FF); }
@@ -104,6 +104,17 @@ TEST_CASE("local apic: LINT0 decides about the PIC's interrupts") {
     REQUIRE(b.apic.acknowledge() == 0x31);
     b.apic.set_lint0(true);
     REQUIRE_FALSE(b.output);
+}
+
+TEST_CASE("local apic: tells when it begins to accept the PIC's interrupts") {
+    Bench b;
+    const int before = b.changes;
+    b.set(0x350, 0x0700);
+    REQUIRE(b.changes == before + 1);
+    b.set(0x350, 0x8700);
+    REQUIRE(b.changes == before + 1);
+    b.set(0x350, 0x10700);
+    REQUIRE(b.changes == before + 2);
 }
 
 TEST_CASE("local apic: LINT1 is NMI, by its entry or when the APIC is off") {
