@@ -86,6 +86,10 @@ bool within_limit(const Segment& s, u32 offset, u32 bytes) {
 
 namespace access_detail {
 
+bool permits(const Segment& segment, u32 offset, u32 bytes, Access access) {
+    return type_permits(segment, access) && within_limit(segment, offset, bytes);
+}
+
 Fault read_anywhere(Cpu& cpu, Linear address, std::span<u8> bytes, Privilege privilege) {
     Runs runs;
     if (Fault f = find_runs(cpu, address, static_cast<u32>(bytes.size()), Access::Read, privilege, runs)) return f;
@@ -111,7 +115,7 @@ Fault probe_linear(Cpu& cpu, Linear address, u32 bytes, Access access, Privilege
 
 OrFault<Linear> Cpu::to_linear(Seg segment, u32 offset, u32 bytes, Access access) const {
     const Segment& s = state.segment(segment);
-    if (!type_permits(s, access) || !within_limit(s, offset, bytes))
+    if (!access_detail::permits(s, offset, bytes, access))
         return Fault::exception(segment == Seg::Ss ? vector::ss : vector::gp);
     return access_detail::linear_of(s, offset);
 }

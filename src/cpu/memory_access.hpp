@@ -47,6 +47,9 @@ bool misaligned(const CpuState& state, Linear a) {
     return sizeof(T) > 1 && raw(a) % sizeof(T) != 0 && alignment_checked(state);
 }
 
+// The segment check in full: type, limit, expand-down.
+bool permits(const Segment& segment, u32 offset, u32 bytes, Access access);
+
 // Any access at all, after the segment check. Straddling ones translate both pages before they touch either.
 Fault read_anywhere(Cpu& cpu, Linear address, std::span<u8> bytes, Privilege privilege);
 Fault write_anywhere(Cpu& cpu, Linear address, std::span<const u8> bytes, Privilege privilege);
