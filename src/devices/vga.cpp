@@ -27,7 +27,8 @@ void Vga::reset() {
     registers_.reset();
     memory_.reset();
     vbe_ports_.index = 0;
-    std::ranges::fill(vram_, u8{0});
+    // Only what the legacy modes show: touching all of it would make the host provide memory that no guest may use.
+    std::ranges::fill(vram_.first(vga_legacy_memory), u8{0});
     registers_changed();
 }
 

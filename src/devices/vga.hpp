@@ -17,7 +17,8 @@ namespace vellum {
 class Vga final : public Device {
  public:
     // Claims its ports and A0000h-BFFFFh. `vram` is a multiple of 64 KiB, at least 256 KiB and at most 64 MiB, and
-    // outlives the VGA; the board may let the CPU write it directly (linear framebuffer, linear_legacy_window).
+    // outlives the VGA; it holds zeros, and the board may let the CPU write it directly (linear framebuffer,
+    // linear_legacy_window). Reset clears the first 256 KiB, the legacy modes' part.
     Vga(Bus& ports, Bus& mmio, const Scheduler& scheduler, std::span<u8> vram, Log& log);
 
     std::string_view name() const override { return "vga"; }
