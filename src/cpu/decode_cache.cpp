@@ -5,7 +5,9 @@
 
 namespace vellum {
 
-DecodeCache::DecodeCache(GuestMemory& memory) : memory_{memory} { memory_.set_watcher(GuestMemory::Watch::Decoded, this); }
+DecodeCache::DecodeCache(GuestMemory& memory) : memory_{memory} {
+    memory_.set_watcher(GuestMemory::Watch::Decoded, this);
+}
 
 DecodeCache::~DecodeCache() {
     drop_all();

@@ -21,7 +21,7 @@ class DecodeCache final : private PageWatcher {
     struct Page {
         std::array<u16, page_size> slots{};  // by offset of the first byte: index in `pool` + 1; 0: not decoded
         std::vector<Instruction> pool;
-        std::vector<u16> unused;                // indices in `pool`
+        std::vector<u16> unused;  // indices in `pool`
 
         const Instruction* find(u32 offset) const { return slots[offset] ? &pool[slots[offset] - 1u] : nullptr; }
     };

@@ -31,12 +31,19 @@ class Interpreter final : public Engine {
 
  private:
     struct Cache;
+    bool finish(Fault f, u32 length);
+    void deliver(Fault f);
+    void step_with_care();
+    void run_plainly();
+    Stop run_until_stopped();
+
     Cpu& cpu_;
     Decoder decoder_;
     std::unique_ptr<Cache> cache_;
 };
 
-// The rows of all chapters, indexed by mnemonic; null for what is #UD.
+// The rows of all chapters, indexed by mnemonic; null for what is #UD. Where chapters share a mnemonic this is the more
+// general row; find_row(const Instruction&) in specialise.hpp tells them apart.
 const InstructionRow* find_row(Mnemonic mnemonic);
 
 // The same for a whole instruction: MOVSD and CMPSD are names of a string and of an SSE2 instruction each.

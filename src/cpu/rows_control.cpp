@@ -1,4 +1,5 @@
-// Near transfers of control: JMP, Jcc, CALL, RET, LOOP and JCXZ (SDM vol. 1, 7.3.8). Far ones are in the system chapter.
+// Near transfers of control: JMP, Jcc, CALL, RET, LOOP and JCXZ (SDM vol. 1, 7.3.8). Far ones are in the system
+// chapter.
 #include <vector>
 
 #include "cpu/alu.hpp"

@@ -101,7 +101,8 @@ bool divide_error(alu::Wide<T> dividend, T divisor) {
         using Signed = std::make_signed_t<T>;
         auto wide = static_cast<i64>(joined << (64 - 2 * bits)) >> (64 - 2 * bits);
         i64 by = static_cast<Signed>(divisor);
-        if (by == -1) return wide <= std::numeric_limits<Signed>::min() || wide > -i64{std::numeric_limits<Signed>::min()};
+        if (by == -1)
+            return wide <= std::numeric_limits<Signed>::min() || wide > -i64{std::numeric_limits<Signed>::min()};
         i64 quotient = wide / by;
         return quotient < std::numeric_limits<Signed>::min() || quotient > std::numeric_limits<Signed>::max();
     }
@@ -204,15 +205,24 @@ Fault compare_and_exchange_8_bytes(Cpu& cpu, const Instruction& in) {
 }
 
 constexpr Specialisation specialisations[] = {
-    {ZYDIS_MNEMONIC_ADD, pick_binary<Binary::Add>},   {ZYDIS_MNEMONIC_OR, pick_binary<Binary::Or>},
-    {ZYDIS_MNEMONIC_ADC, pick_binary<Binary::Adc>},   {ZYDIS_MNEMONIC_SBB, pick_binary<Binary::Sbb>},
-    {ZYDIS_MNEMONIC_AND, pick_binary<Binary::And>},   {ZYDIS_MNEMONIC_SUB, pick_binary<Binary::Sub>},
-    {ZYDIS_MNEMONIC_XOR, pick_binary<Binary::Xor>},   {ZYDIS_MNEMONIC_CMP, pick_binary<Binary::Cmp>},
-    {ZYDIS_MNEMONIC_TEST, pick_binary<Binary::Test>}, {ZYDIS_MNEMONIC_INC, pick_unary<Unary::Inc>},
-    {ZYDIS_MNEMONIC_DEC, pick_unary<Unary::Dec>},     {ZYDIS_MNEMONIC_NEG, pick_unary<Unary::Neg>},
-    {ZYDIS_MNEMONIC_NOT, pick_unary<Unary::Not>},     {ZYDIS_MNEMONIC_MUL, pick_multiply<false>},
-    {ZYDIS_MNEMONIC_IMUL, pick_multiply<true>},       {ZYDIS_MNEMONIC_DIV, pick_divide<false>},
-    {ZYDIS_MNEMONIC_IDIV, pick_divide<true>},         {ZYDIS_MNEMONIC_XADD, pick_exchange_and_add},
+    {ZYDIS_MNEMONIC_ADD, pick_binary<Binary::Add>},
+    {ZYDIS_MNEMONIC_OR, pick_binary<Binary::Or>},
+    {ZYDIS_MNEMONIC_ADC, pick_binary<Binary::Adc>},
+    {ZYDIS_MNEMONIC_SBB, pick_binary<Binary::Sbb>},
+    {ZYDIS_MNEMONIC_AND, pick_binary<Binary::And>},
+    {ZYDIS_MNEMONIC_SUB, pick_binary<Binary::Sub>},
+    {ZYDIS_MNEMONIC_XOR, pick_binary<Binary::Xor>},
+    {ZYDIS_MNEMONIC_CMP, pick_binary<Binary::Cmp>},
+    {ZYDIS_MNEMONIC_TEST, pick_binary<Binary::Test>},
+    {ZYDIS_MNEMONIC_INC, pick_unary<Unary::Inc>},
+    {ZYDIS_MNEMONIC_DEC, pick_unary<Unary::Dec>},
+    {ZYDIS_MNEMONIC_NEG, pick_unary<Unary::Neg>},
+    {ZYDIS_MNEMONIC_NOT, pick_unary<Unary::Not>},
+    {ZYDIS_MNEMONIC_MUL, pick_multiply<false>},
+    {ZYDIS_MNEMONIC_IMUL, pick_multiply<true>},
+    {ZYDIS_MNEMONIC_DIV, pick_divide<false>},
+    {ZYDIS_MNEMONIC_IDIV, pick_divide<true>},
+    {ZYDIS_MNEMONIC_XADD, pick_exchange_and_add},
     {ZYDIS_MNEMONIC_CMPXCHG, pick_compare_and_exchange},
 };
 

@@ -32,9 +32,8 @@ template <bool left, typename T, bool in_memory>
 Fault double_shift(Cpu& cpu, const Instruction& in) {
     u8 count = count_of(cpu, in, in.op[2]);
     T fill = get<T>(cpu, in.op[1].reg);
-    return update<T, in_memory>(cpu, in, in.op[0], [&](T value) {
-        return alu::double_shift<left, T>(value, fill, count, cpu.state.eflags);
-    });
+    return update<T, in_memory>(
+        cpu, in, in.op[0], [&](T value) { return alu::double_shift<left, T>(value, fill, count, cpu.state.eflags); });
 }
 
 template <bool left>

@@ -156,7 +156,8 @@ Fault scan_string(Cpu& cpu, const Instruction& in) {
         const u8* base = walk.run<Access::Read>(Seg::Es, walk.get(edi_number), count);
         if (!base) return 0;
         auto at = [=](u64 i) { return element<T>(base + static_cast<std::ptrdiff_t>(i) * step); };
-        u64 done = compare_run<T>(cpu, in, count, [&](u64) { return wanted; }, at);
+        u64 done = compare_run<T>(
+            cpu, in, count, [&](u64) { return wanted; }, at);
         walk.advance(edi_number, static_cast<u32>(done));
         return done;
     };

@@ -1,0 +1,64 @@
+// From CS:EIP to a decoded instruction: limit of CS, translation for fetching, the cache of decoded instructions.
+#pragma once
+
+#include <array>
+
+#include "cpu/cpu.hpp"
+#include "cpu/decode_cache.hpp"
+#include "cpu/decoder.hpp"
+
+namespace vellum {
+
+class Fetcher {
+ public:
+    Fetcher(Cpu& cpu, const Decoder& decoder) : cpu_{cpu}, decoder_{decoder}, cache_{cpu.memory} {}
+
+    // The instruction at CS:EIP; null: `fault` is what fetching or decoding it raises. It stays valid until the next
+    // call, whatever happens to memory meanwhile.
+    const Instruction* fetch(Fault& fault) {
+        const CpuState& state = cpu_.state;
+        const Segment& cs = state.segment(Seg::Cs);
+        auto eip = static_cast<u32>(state.eip), linear = static_cast<u32>(cs.base + eip);
+        const CodePage& code = code_pages_[linear >> page_shift & (code_page_count - 1)];
+        if (code.key == key_of(linear) && code.generation == cpu_.mmu.generation() && code.page) [[likely]] {
+            u32 offset = linear & page_offset_mask;
+            const Instruction* in = code.page->find(offset);
+            if (in && u64{eip} + in->length - 1 <= cs.limit && offset + in->length <= page_size) [[likely]]
+                return in;
+        }
+        return fetch_slowly(eip, linear, fault);
+    }
+
+    // Forget everything at the next fetch. May be called while an instruction is being executed.
+    void forget() {
+        code_pages_ = {};
+        stale_ = true;
+    }
+
+ private:
+    // What translating a linear page for fetching gave; holds while the TLB is not flushed.
+    struct CodePage {
+        u64 key = ~u64{0};
+        u64 generation = 0;
+        DecodeCache::Page* page = nullptr;  // null: not plain memory
+        Physical physical{};
+    };
+    static constexpr u32 code_page_count = 256;
+
+    u64 key_of(u32 linear) const {
+        return u64{linear >> page_shift} << 2 | (cpu_.state.cpl == 3 ? 2u : 0u) | (cpu_.state.code32() ? 1u : 0u);
+    }
+    [[gnu::noinline]] const Instruction* fetch_slowly(u32 eip, u32 linear, Fault& fault);
+    OrFault<CodePage*> code_page(u32 linear);
+    bool tail_unchanged(const Instruction& in, u32 linear, Fault& fault);
+    const Instruction* decode(u32 eip, u32 linear, CodePage& code, Fault& fault);
+
+    Cpu& cpu_;
+    const Decoder& decoder_;
+    DecodeCache cache_;
+    std::array<CodePage, code_page_count> code_pages_{};
+    Instruction scratch_;
+    bool stale_ = false;
+};
+
+}  // namespace vellum

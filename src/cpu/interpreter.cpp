@@ -1,0 +1,183 @@
+// The loop around Execute: what is retired, what is delivered, and what is looked at between two instructions.
+#include "cpu/interpreter.hpp"
+
+#include <algorithm>
+
+#include "cpu/fetch.hpp"
+#include "cpu/interrupts.hpp"
+
+namespace vellum {
+
+namespace {
+
+constexpr u64 dr6_single_step = 1u << 14, dr6_breakpoints = 0xF, dr7_enables = 0xFF;
+
+bool limit_reached(const CpuState& state) { return state.instructions >= state.instruction_limit; }
+
+// Does something besides the next instruction have to be thought of?
+bool unusual(const CpuState& state) {
+    return (state.eflags & (eflags::tf | eflags::rf)) || state.shadow != Shadow::None || state.dr[7] & dr7_enables;
+}
+
+// INT n clears TF before its handler runs and is not single-stepped (SDM 3B 17.3.2).
+bool is_software_interrupt(Mnemonic mnemonic) {
+    return mnemonic == ZYDIS_MNEMONIC_INT || mnemonic == ZYDIS_MNEMONIC_INT3 || mnemonic == ZYDIS_MNEMONIC_INTO ||
+           mnemonic == ZYDIS_MNEMONIC_INT1;
+}
+
+// Instruction breakpoints that match (SDM 3B 17.2): DR6 bits.
+u64 breakpoints_at(const CpuState& state, u32 linear) {
+    u64 hit = 0;
+    for (u32 i = 0; i < 4; ++i) {
+        bool enabled = state.dr[7] >> (2 * i) & 3, on_execution = (state.dr[7] >> (16 + 4 * i) & 0xF) == 0;
+        if (enabled && on_execution && static_cast<u32>(state.dr[i]) == linear) hit |= u64{1} << i;
+    }
+    return hit;
+}
+
+}  // namespace
+
+struct Interpreter::Cache {
+    Cache(Cpu& cpu, const Decoder& decoder) : fetcher{cpu, decoder} {}
+    Fetcher fetcher;
+    u64 interpreted = 0;
+};
+
+Interpreter::Interpreter(Cpu& cpu) : cpu_{cpu}, cache_{std::make_unique<Cache>(cpu, decoder_)} {}
+Interpreter::~Interpreter() = default;
+
+void Interpreter::state_replaced() {
+    cpu_.mmu.flush();
+    cache_->fetcher.forget();
+}
+
+EngineStatistics Interpreter::statistics() const {
+    EngineStatistics statistics;
+    statistics.interpreted_instructions = cache_->interpreted;
+    return statistics;
+}
+
+// What an instruction, or the delivery of something, left to do. False: it raised an exception (now delivered) and did
+// not retire.
+bool Interpreter::finish(Fault f, u32 length) {
+    CpuState& state = cpu_.state;
+    switch (f.kind) {
+        case Fault::Kind::Halt: state.activity = Activity::Halted; [[fallthrough]];
+        case Fault::Kind::None: state.eip = static_cast<u32>(state.eip + length); [[fallthrough]];
+        case Fault::Kind::Retired: ++state.instructions; return true;
+        case Fault::Kind::Exception: deliver(deliver_exception(cpu_, f)); return false;
+        case Fault::Kind::Shutdown: state.activity = Activity::Shutdown; return false;
+    }
+    return false;
+}
+
+void Interpreter::deliver(Fault f) {
+    if (f.kind == Fault::Kind::Shutdown) cpu_.state.activity = Activity::Shutdown;
+}
+
+// TF, RF, breakpoints and the shadow of STI and MOV SS concern exactly one instruction: this one.
+void Interpreter::step_with_care() {
+    CpuState& state = cpu_.state;
+    if (!(state.eflags & eflags::rf))
+        if (u64 hit = breakpoints_at(state, static_cast<u32>(state.segment(Seg::Cs).base + state.eip))) {
+            state.dr[6] = (state.dr[6] & ~dr6_breakpoints) | hit;
+            state.eflags |= eflags::rf;  // the handler's IRET is to get past it
+            return deliver(deliver_exception(cpu_, Fault::exception(vector::db)));
+        }
+    bool single_step = state.eflags & eflags::tf;
+    state.eflags &= ~eflags::rf;
+    state.shadow = Shadow::None;
+    u64 limit = state.instruction_limit;
+    if (single_step) state.instruction_limit = std::min(limit, state.instructions + 1);  // each iteration of REP
+    Fault f;
+    bool software_interrupt = false;
+    u32 length = 0;
+    if (const Instruction* in = cache_->fetcher.fetch(f)) {
+        software_interrupt = is_software_interrupt(in->mnemonic);
+        length = in->length;
+        f = in->execute(cpu_, *in);
+    }
+    state.instruction_limit = limit;
+    bool retired = finish(f, length);
+    // After MOV SS the trap is held off with everything else; TF is still set at the next instruction.
+    if (!retired || !single_step || software_interrupt || state.shadow == Shadow::MovSs) return;
+    state.activity = Activity::Running;
+    state.dr[6] |= dr6_single_step;
+    deliver(deliver_exception(cpu_, Fault::exception(vector::db)));
+}
+
+void Interpreter::step(u64 most_iterations) {
+    CpuState& state = cpu_.state;
+    u64 limit = state.instruction_limit, before = state.instructions;
+    state.instruction_limit = std::max(before + 1, std::min(limit, before + most_iterations));
+    step_with_care();
+    state.instruction_limit = limit;
+    cache_->interpreted += state.instructions - before;
+}
+
+bool Interpreter::take_interrupt() {
+    CpuState& state = cpu_.state;
+    Attention& attention = cpu_.attention;
+    if (state.shadow != Shadow::None) return false;
+    u32 reasons = attention.reasons();
+    if (reasons & Attention::Nmi && !state.nmi_blocked) {
+        attention.clear(Attention::Nmi);
+        state.activity = Activity::Running;
+        deliver(deliver_nmi(cpu_));
+        return true;
+    }
+    if (!(reasons & Attention::Interrupt) || !(state.eflags & eflags::if_)) return false;
+    bool pending = cpu_.outside.interrupt_pending();
+    if (pending) {
+        state.activity = Activity::Running;
+        deliver(deliver_external_interrupt(cpu_, cpu_.outside.acknowledge_interrupt()));
+    }
+    if (!cpu_.outside.interrupt_pending()) attention.clear(Attention::Interrupt);
+    return pending;
+}
+
+// The hot loop: nothing but instructions, until something has to be thought of.
+void Interpreter::run_plainly() {
+    CpuState& state = cpu_.state;
+    Fetcher& fetcher = cache_->fetcher;
+    do {
+        Fault f;
+        u32 length = 0;
+        if (const Instruction* in = fetcher.fetch(f)) [[likely]] {
+            length = in->length;
+            f = in->execute(cpu_, *in);
+        }
+        if (!f) [[likely]] {
+            state.eip = static_cast<u32>(state.eip + length);
+            ++state.instructions;
+        } else {
+            finish(f, length);
+            if (state.activity != Activity::Running) return;
+        }
+    } while (!limit_reached(state) && !cpu_.attention.reasons() && !unusual(state));
+}
+
+Stop Interpreter::run_until_stopped() {
+    CpuState& state = cpu_.state;
+    while (true) {
+        if (state.activity == Activity::Shutdown) return Stop::TripleFault;
+        u32 reasons = cpu_.attention.reasons();
+        if (reasons & Attention::Stop) return Stop::Attention;
+        if (limit_reached(state)) return Stop::InstructionLimit;
+        if (reasons && take_interrupt()) continue;
+        if (state.activity == Activity::Halted) return Stop::Halted;
+        if (unusual(state))
+            step_with_care();
+        else
+            run_plainly();
+    }
+}
+
+Stop Interpreter::run() {
+    u64 before = cpu_.state.instructions;
+    Stop stop = run_until_stopped();
+    cache_->interpreted += cpu_.state.instructions - before;
+    return stop;
+}
+
+}  // namespace vellum
