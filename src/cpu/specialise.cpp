@@ -1,12 +1,12 @@
 // The table of all chapters by mnemonic.
 #include "cpu/specialise.hpp"
 
-#include <algorithm>
 #include <array>
 
 #include "cpu/interpreter.hpp"
 #include "cpu/rows.hpp"
 #include "cpu/rows_integer.hpp"
+#include "cpu/system.hpp"
 
 namespace vellum {
 
@@ -30,23 +30,24 @@ const ByMnemonic<const InstructionRow*>& general_rows() {
     return rows;
 }
 
-const ByMnemonic<const InstructionRow*>& rows_of_system() {
-    static const auto rows = index_rows({system_rows()});
-    return rows;
-}
+// Forms whose mnemonic belongs to another chapter: those that system_form() chooses.
+constexpr InstructionRow rows_of_system_forms[] = {
+    {ZYDIS_MNEMONIC_MOV, mov_segment, TranslationClass::Callout},
+    {ZYDIS_MNEMONIC_MOV, mov_control, TranslationClass::Callout},
+    {ZYDIS_MNEMONIC_MOV, mov_debug, TranslationClass::Callout},
+    {ZYDIS_MNEMONIC_PUSH, push_segment, TranslationClass::Callout},
+    {ZYDIS_MNEMONIC_POP, pop_segment, TranslationClass::Callout},
+    {ZYDIS_MNEMONIC_JMP, jmp_far, TranslationClass::Callout},
+    {ZYDIS_MNEMONIC_CALL, call_far, TranslationClass::Callout},
+    {ZYDIS_MNEMONIC_RET, ret_far, TranslationClass::Callout},
+};
 
-bool is_far(const Instruction& in) {
-    if (in.opcode_map != 0) return false;
-    u8 extension = in.modrm >> 3 & 7;
-    return in.opcode == 0xCA || in.opcode == 0xCB || (in.opcode == 0xFF && (extension == 3 || extension == 5));
-}
-
-bool of_system(const Instruction& in) {
-    return is_far(in) || std::any_of(in.op.begin(), in.op.end(), [](const Operand& o) {
-               using Kind = Operand::Kind;
-               return o.kind == Kind::Segment || o.kind == Kind::Control || o.kind == Kind::Debug ||
-                      o.kind == Kind::FarPointer;
-           });
+const InstructionRow* row_of_system_form(const Instruction& in) {
+    Execute execute = system_form(in);
+    if (!execute) return nullptr;
+    for (const InstructionRow& row : rows_of_system_forms)
+        if (row.execute == execute) return &row;
+    return nullptr;
 }
 
 const ByMnemonic<Specialise>& specialisers() {
@@ -66,11 +67,13 @@ const InstructionRow* find_row(Mnemonic mnemonic) { return general_rows()[mnemon
 
 const InstructionRow* find_row(const Instruction& in) {
     if (const InstructionRow* row = simd_row_of_shared_name(in)) return row;
-    return of_system(in) ? rows_of_system()[in.mnemonic] : general_rows()[in.mnemonic];
+    if (const InstructionRow* row = row_of_system_form(in)) return row;
+    return general_rows()[in.mnemonic];
 }
 
 Execute specialised(const Instruction& in) {
-    Specialise pick = of_system(in) ? nullptr : specialisers()[in.mnemonic];
+    // A row of another chapter with the same mnemonic is executed as it says.
+    Specialise pick = in.row == find_row(in.mnemonic) ? specialisers()[in.mnemonic] : nullptr;
     return pick ? pick(in) : in.row->execute;
 }
 
