@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cpu/interpreter.hpp"
 #include "cpu/specialise.hpp"
 
 namespace vellum {

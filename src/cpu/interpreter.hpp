@@ -6,7 +6,6 @@
 #include "cpu/cpu.hpp"
 #include "cpu/decoder.hpp"
 #include "cpu/engine.hpp"
-#include "cpu/rows.hpp"
 
 namespace vellum {
 
@@ -42,14 +41,12 @@ class Interpreter final : public Engine {
     std::unique_ptr<Cache> cache_;
 };
 
-// The rows of all chapters, indexed by mnemonic; null for what is #UD. Where chapters share a mnemonic this is the more
-// general row; find_row(const Instruction&) in specialise.hpp tells them apart.
+// The rows of all chapters, indexed by mnemonic; null for what is #UD. Where chapters share a mnemonic: the general row.
 const InstructionRow* find_row(Mnemonic mnemonic);
 
-// The same for a whole instruction: MOVSD and CMPSD are names of a string and of an SSE2 instruction each.
-inline const InstructionRow* find_row(const Instruction& in) {
-    const InstructionRow* row = simd_row_of_shared_name(in);
-    return row ? row : find_row(in.mnemonic);
-}
+// The row of this very instruction. By mnemonic and, where one mnemonic names instructions of several chapters, by
+// operands: MOV, PUSH and POP (of segment, control and debug registers: system), JMP, CALL and RET (far: system), MOVSD
+// and CMPSD (string, SSE2). Null: #UD.
+const InstructionRow* find_row(const Instruction& in);
 
 }  // namespace vellum
