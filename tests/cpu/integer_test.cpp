@@ -61,8 +61,8 @@ TEST_CASE("integer: the return address of a divide error is the division") {
 
 TEST_CASE("integer: signed division reaches the most negative quotient") {
     FlatMachine m;
-    m.set_reg(Reg::Eax, 0xC000);  // -16384 / 128 = -128
-    m.set_reg(Reg::Ecx, 128);
+    m.set_reg(Reg::Eax, 0xE000);  // -8192 / 64 = -128
+    m.set_reg(Reg::Ecx, 64);
     m.run({0xF6, 0xF9});
     CHECK(m.reg(Reg::Eax) == 0x0080);
     m.set_reg(Reg::Eax, 0x80000000);  // 2^31 / -1 = -2^31 with EDX:EAX = 00000000:80000000
