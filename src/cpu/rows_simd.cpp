@@ -138,7 +138,10 @@ Fault execute_simd(Cpu& cpu, const Instruction& in) {
     run(uses, operands, code);
     u32 flags = operands.fpu.mxcsr & mxcsr::exceptions;
     if (exact_underflow) flags |= mxcsr::underflow;
-    if (Fault fault = simd_exception(state, flags)) return fault;
+    if (Fault fault = simd_exception(state, flags)) {
+        if (uses.mmx) enter_mmx(state.fpu);
+        return fault;
+    }
     if (uses.memory && uses.memory->access & Operand::Write)
         if (Fault fault = cpu.write_bytes(in.memory.segment, offset, {operands.memory, uses.memory->size}))
             return fault;

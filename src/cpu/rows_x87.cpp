@@ -31,8 +31,20 @@ bool uses_eflags(Mnemonic m) {
     }
 }
 
-// Everything that works on the register stack. A store into memory that raises an unmasked exception other than
-// precision is not done (SDM vol. 1, 8.5).
+struct MemoryAccess {
+    Seg segment;
+    u32 offset;
+    u8 bytes;
+};
+
+// A store into memory that raises an unmasked exception other than precision is not done (SDM vol. 1, 8.5), but the
+// address is checked all the same.
+Fault store_result(Cpu& cpu, const MemoryAccess& to, const HostOperands& operands) {
+    if (x87::pending(operands.fpu) & ~x87::precision) return cpu.probe(to.segment, to.offset, to.bytes, Access::Write);
+    return cpu.write_bytes(to.segment, to.offset, {operands.memory, to.bytes});
+}
+
+// Everything that works on the register stack.
 Fault execute_arithmetic(Cpu& cpu, const Instruction& in) {
     CpuState& state = cpu.state;
     if (state.cr0 & no_unit) return Fault::exception(vector::nm);
@@ -45,14 +57,16 @@ Fault execute_arithmetic(Cpu& cpu, const Instruction& in) {
     operands.fpu.mxcsr = FxImage{}.mxcsr;
     operands.flags = state.eflags;
     const Operand* memory = memory_operand(in);
-    u32 offset = memory ? cpu.effective_address(in) : 0;
-    if (memory)
-        if (Fault fault = check_natural_alignment(cpu, in.memory.segment, offset, memory->size)) return fault;
-    if (memory && memory->access & Operand::Read)
-        if (Fault fault = cpu.read_bytes(in.memory.segment, offset, {operands.memory, memory->size})) return fault;
+    MemoryAccess at{};
+    if (memory) {
+        at = {in.memory.segment, cpu.effective_address(in), memory->size};
+        if (Fault fault = check_natural_alignment(cpu, at.segment, at.offset, at.bytes)) return fault;
+        if (memory->access & Operand::Read)
+            if (Fault fault = cpu.read_bytes(at.segment, at.offset, {operands.memory, at.bytes})) return fault;
+    }
     HostStubs::run_all(operands, code);
-    if (memory && memory->access & Operand::Write && !(x87::pending(operands.fpu) & ~x87::precision))
-        if (Fault fault = cpu.write_bytes(in.memory.segment, offset, {operands.memory, memory->size})) return fault;
+    if (memory && memory->access & Operand::Write)
+        if (Fault fault = store_result(cpu, at, operands)) return fault;
 
     x87::take_over(state.fpu, operands.fpu);
     if (uses_eflags(in.mnemonic))

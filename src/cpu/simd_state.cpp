@@ -17,19 +17,17 @@ constexpr u32 without_xmm = offsetof(FxImage, xmm), with_xmm = offsetof(FxImage,
 
 bool loads_xmm(const Cpu& cpu) { return cpu.state.cr4 & cr4::osfxsr; }
 
-// The bytes whose mask byte has its top bit set go to DS:EDI (or the overriding segment). All are checked first.
+// The bytes whose mask byte has its top bit set go to DS:EDI (or the overriding segment). The whole operand is checked
+// first, as processors do.
 Fault store_masked(Cpu& cpu, const Instruction& in, const u8* bytes, const u8* mask, u32 count) {
     u32 wrap = in.address_size == 2 ? 0xFFFF : 0xFFFFFFFF;
-    auto for_each = [&](auto&& act) {
-        for (u32 i = 0; i < count; ++i)
-            if (mask[i] & 0x80)
-                if (Fault fault = act(i, (cpu.get32(7) + i) & wrap)) return fault;
-        return Fault::none();
-    };
+    u32 offset = cpu.get32(7) & wrap;
     Seg segment = in.string_segment();
-    Fault refused = for_each([&](u32, u32 offset) { return cpu.probe(segment, offset, 1, Access::Write); });
-    if (refused) return refused;
-    return for_each([&](u32 i, u32 offset) { return cpu.write<u8>(segment, offset, bytes[i]); });
+    if (Fault fault = cpu.probe(segment, offset, count, Access::Write)) return fault;
+    for (u32 i = 0; i < count; ++i)
+        if (mask[i] & 0x80)
+            if (Fault fault = cpu.write<u8>(segment, (offset + i) & wrap, bytes[i])) return fault;
+    return Fault::none();
 }
 
 }  // namespace
@@ -43,6 +41,11 @@ Fault check_mmx(Cpu& cpu) {
     if (cpu.state.cr0 & cr0::em) return Fault::exception(vector::ud);
     if (cpu.state.cr0 & cr0::ts) return Fault::exception(vector::nm);
     return x87::pending(cpu.state.fpu) ? x87::report_pending(cpu) : Fault::none();
+}
+
+void enter_mmx(FxImage& fpu) {
+    x87::set_top(fpu, 0);
+    fpu.tags = 0xFF;
 }
 
 Fault check_aligned(const Cpu& cpu, Seg segment, u32 offset) {
@@ -109,15 +112,12 @@ Fault execute_stmxcsr(Cpu& cpu, const Instruction& in) {
     return cpu.write<u32>(in.memory.segment, cpu.effective_address(in), cpu.state.fpu.mxcsr);
 }
 
-// As every MMX instruction does, it makes all registers valid and TOP zero. MMn is the physical register n.
+// MMn is the physical register n, which is ST(n) while TOP is zero.
 Fault execute_maskmovq(Cpu& cpu, const Instruction& in) {
     if (Fault fault = check_mmx(cpu)) return fault;
     FxImage& fpu = cpu.state.fpu;
-    auto mm = [&](u8 number) { return fpu.st[(number - x87::top(fpu)) & 7]; };
-    if (Fault fault = store_masked(cpu, in, mm(in.op[0].reg), mm(in.op[1].reg), 8)) return fault;
-    x87::set_top(fpu, 0);
-    fpu.tags = 0xFF;
-    return Fault::none();
+    enter_mmx(fpu);
+    return store_masked(cpu, in, fpu.st[in.op[0].reg], fpu.st[in.op[1].reg], 8);
 }
 
 Fault execute_maskmovdqu(Cpu& cpu, const Instruction& in) {

@@ -8,6 +8,9 @@ namespace vellum {
 
 Fault check_sse(const Cpu& cpu);  // #UD without CR4.OSFXSR or with CR0.EM, #NM with CR0.TS
 Fault check_mmx(Cpu& cpu);        // #UD with CR0.EM, #NM with CR0.TS, then pending x87 exceptions
+// What every MMX instruction does to the x87 unit: TOP becomes zero and all registers valid. Hardware does it even
+// where the instruction then ends in an SSE exception, or MASKMOVQ in a page fault.
+void enter_mmx(FxImage& fpu);
 // 16-byte operands of most SSE instructions: #GP(0) unless the linear address is aligned.
 Fault check_aligned(const Cpu& cpu, Seg segment, u32 offset);
 

@@ -1,0 +1,245 @@
+// The instructions beside the real processor: random pieces of user code, registers, flags, memory and exceptions.
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+#include <map>
+
+#include "cpu/fpu_fixture.hpp"
+#include "cpu/random_piece.hpp"
+
+namespace vellum::test {
+
+namespace {
+
+using L = OracleLayout;
+
+std::string hex(std::span<const u8> bytes) { return fmt::format("{:02x}", fmt::join(bytes, " ")); }
+
+// The same pages as the oracle's, under paging, at CPL 3.
+struct Guest : SystemFixture {
+    static constexpr u32 directory = 0x1000, table = 0x2000, first_page = 0x100000;
+    static constexpr u32 user_page = 7;  // present, writable, user
+
+    Guest() {
+        poke<u32>(directory + (L::code >> 22) * 4, table | user_page);
+        u32 physical = first_page;
+        for (auto [address, bytes] : {std::pair{L::code, L::code_bytes}, std::pair{L::data, L::data_bytes},
+                                      std::pair{L::stack, L::stack_bytes}})
+            for (u32 page = address; page < address + bytes; page += page_size, physical += page_size)
+                poke<u32>(table + ((page >> page_shift) & 0x3FF) * 4, physical | user_page);
+        for (Segment& s : state.seg) s = {L::data_selector, 0xC0F3, 0xFFFFFFFF, 0};
+        state.segment(Seg::Cs) = {L::code_selector, 0xC0FB, 0xFFFFFFFF, 0};
+        state.segment(Seg::Fs) = state.segment(Seg::Gs) = {0, 0, 0, 0};
+        state.cpl = 3;
+        state.cr3 = directory;
+        state.cr0 = cr0::pe | cr0::pg | cr0::wp | cr0::ne | cr0::mp | cr0::et | cr0::am;
+        state.cr4 = cr4::osfxsr | cr4::osxmmexcpt;
+    }
+
+    std::vector<u8> pages(u32 bytes, u32 at) const {
+        std::vector<u8> content(bytes);
+        memory.read(Physical{at}, content);
+        return content;
+    }
+    std::vector<u8> code() const { return pages(L::code_bytes, first_page); }
+    std::vector<u8> data() const { return pages(L::data_bytes, first_page + L::code_bytes); }
+    std::vector<u8> stack() const { return pages(L::stack_bytes, first_page + L::code_bytes + L::data_bytes); }
+    void set_pages(std::span<const u8> code, const PieceMemory& content) {
+        memory.write(Physical{first_page}, code);
+        memory.write(Physical{first_page + L::code_bytes}, content.data);
+        memory.write(Physical{first_page + L::code_bytes + L::data_bytes}, content.stack);
+    }
+
+    void set_registers(const OracleState& from) {
+        for (u32 i = 0; i < 8; ++i) state.gpr[i] = from.gpr[i];
+        state.eflags = from.eflags;
+        state.eip = from.eip;
+        state.fpu = from.fpu;
+    }
+    OracleState registers() const {
+        OracleState to;
+        for (u32 i = 0; i < 8; ++i) to.gpr[i] = static_cast<u32>(state.gpr[i]);
+        to.eflags = state.eflags & ~eflags::rf;
+        to.eip = static_cast<u32>(state.eip);
+        to.fpu = state.fpu;
+        return to;
+    }
+};
+
+// Would the processor touch host pages that are not the piece's? Then the piece does not run there.
+bool stays_near(const Cpu& cpu, const Instruction& in) {
+    auto near = [](u32 address) {
+        constexpr u32 margin = 2048;
+        for (auto [first, bytes] : {std::pair{L::data, L::data_bytes}, std::pair{L::stack, L::stack_bytes}})
+            if (address >= first - margin && address < first + bytes + margin) return true;
+        return address < 0xF000;  // never mapped
+    };
+    auto reg = [&](Reg r) { return static_cast<u32>(cpu.state.gpr[static_cast<u8>(r)]); };
+    if (in.has_memory) {
+        u32 address = cpu.effective_address(in);
+        bool bit_string = in.opcode_map == 1 && (in.opcode & 0xE7) == 0xA3;
+        if (bit_string) {
+            i32 bit = in.operand_size == 4 ? static_cast<i32>(cpu.get32(in.op[1].reg))
+                                           : static_cast<i16>(cpu.get16(in.op[1].reg));
+            if (!near(address + static_cast<u32>(bit >> 3))) return false;
+        }
+        if (!near(address)) return false;
+    }
+    bool wide = in.address_size == 4;
+    bool strings = in.row->translation == TranslationClass::String || in.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ ||
+                   in.mnemonic == ZYDIS_MNEMONIC_MASKMOVDQU;
+    if (strings && wide && !(near(reg(Reg::Esi)) && near(reg(Reg::Edi)))) return false;
+    if (in.mnemonic == ZYDIS_MNEMONIC_XLAT && wide && !near(reg(Reg::Ebx))) return false;
+    bool frame = in.mnemonic == ZYDIS_MNEMONIC_ENTER || in.mnemonic == ZYDIS_MNEMONIC_LEAVE;
+    return near(reg(Reg::Esp)) && (!frame || near(reg(Reg::Ebp)));
+}
+
+// Runs to the INT3 or to an exception; nullopt when the piece leaves its ground.
+std::optional<OracleEnd> run_guest(Guest& guest, const Decoder& decoder) {
+    for (u32 step = 0; step < 20000; ++step) {
+        u32 at = static_cast<u32>(guest.state.eip) - L::code;
+        if (at >= L::code_bytes - 16) return {};
+        u8 bytes[15];
+        guest.memory.read(Physical{Guest::first_page + at}, bytes);
+        if (bytes[0] == 0xCC) {
+            ++guest.state.eip;
+            return OracleEnd{vector::bp, 0, 0};
+        }
+        Instruction in;
+        if (decoder.decode(bytes, true, in) != DecodeStatus::Ok || !may_run_in_piece(in)) return {};
+        in.row = row_for(in);
+        if (!in.row || !stays_near(guest.cpu, in)) return {};
+        Fault fault = in.row->execute(guest.cpu, in);
+        if (fault.kind == Fault::Kind::Exception) return OracleEnd{fault.vector, fault.error_code, fault.cr2};
+        if (!fault) guest.state.eip += in.length;
+    }
+    return {};
+}
+
+void compare(std::vector<std::string>& differences, std::string_view what, u64 ours, u64 real) {
+    if (ours != real) differences.push_back(fmt::format("{} {:x} should be {:x}", what, ours, real));
+}
+
+void compare_bytes(std::vector<std::string>& differences, std::string_view what, std::span<const u8> ours,
+                   std::span<const u8> real) {
+    auto [a, b] = std::mismatch(ours.begin(), ours.end(), real.begin());
+    if (a == ours.end()) return;
+    auto at = static_cast<std::size_t>(a - ours.begin()) & ~std::size_t{7};
+    auto length = std::min<std::size_t>(16, ours.size() - at);
+    differences.push_back(
+        fmt::format("{}+{:x} {} should be {}", what, at, hex(ours.subspan(at, length)), hex(real.subspan(at, length))));
+}
+
+constexpr const char* register_names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
+
+// Beside an unmasked overflow or underflow the precision flag tells whether a result with unlimited exponent would have
+// been exact, which the masked form of the instruction does not show.
+bool unmasked_range_exception(u32 mxcsr) { return mxcsr & ~(mxcsr >> 7) & 0x18; }
+
+void compare_state(std::vector<std::string>& differences, const OracleState& ours, const OracleState& real) {
+    for (u32 i = 0; i < 8; ++i) compare(differences, register_names[i], ours.gpr[i], real.gpr[i]);
+    compare(differences, "eip", ours.eip, real.eip);
+    compare(differences, "eflags", ours.eflags, real.eflags);
+    compare(differences, "control", ours.fpu.control, real.fpu.control);
+    compare(differences, "status", ours.fpu.status, real.fpu.status);
+    compare(differences, "tags", ours.fpu.tags, real.fpu.tags);
+    u32 ignored = unmasked_range_exception(real.fpu.mxcsr) ? 0x20 : 0;
+    compare(differences, "mxcsr", ours.fpu.mxcsr & ~ignored, real.fpu.mxcsr & ~ignored);
+    for (u32 i = 0; i < 8; ++i) {
+        compare_bytes(differences, fmt::format("st{}", i), std::span{ours.fpu.st[i]}.first(10),
+                      std::span{real.fpu.st[i]}.first(10));
+        compare_bytes(differences, fmt::format("xmm{}", i), ours.fpu.xmm[i], real.fpu.xmm[i]);
+    }
+}
+
+struct Comparison {
+    HostOracle oracle;
+    Guest guest;
+    Decoder decoder;
+    u32 compared = 0;
+    std::map<std::string, std::pair<u32, std::string>> wrong;  // by mnemonic: how often, and the first example
+
+    void run(const std::vector<u8>& piece, const OracleState& start, const PieceMemory& memory) {
+        std::vector<u8> code(L::code_bytes, 0xCC);
+        std::copy(piece.begin(), piece.end(), code.begin());
+        guest.set_pages(code, memory);
+        guest.set_registers(start);
+        std::optional<OracleEnd> ours = run_guest(guest, decoder);
+        if (!ours) return;
+        std::copy(code.begin(), code.end(), oracle.code().begin());
+        std::copy(memory.data.begin(), memory.data.end(), oracle.data().begin());
+        std::copy(memory.stack.begin(), memory.stack.end(), oracle.stack().begin());
+        OracleState real = start;
+        OracleEnd end = oracle.run(real);
+        ++compared;
+
+        std::vector<std::string> differences;
+        compare(differences, "vector", ours->vector, end.vector);
+        if (end.vector == vector::pf || end.vector == vector::gp || end.vector == vector::ss)
+            compare(differences, "error code", ours->error_code, end.error_code);
+        if (end.vector == vector::pf)
+            compare(differences, "cr2", ours->cr2 & ~ignored_address_bits(piece),
+                    end.cr2 & ~ignored_address_bits(piece));
+        compare_state(differences, guest.registers(), real);
+        compare_bytes(differences, "code", guest.code(), oracle.code());
+        compare_bytes(differences, "data", guest.data(), oracle.data());
+        compare_bytes(differences, "stack", guest.stack(), oracle.stack());
+        if (!differences.empty()) note(piece, start, differences);
+    }
+
+    // The order in which the bytes of an x87 environment are read is the processor's own affair.
+    u32 ignored_address_bits(const std::vector<u8>& piece) const {
+        for (std::size_t at = 0; at < piece.size();) {
+            Instruction in;
+            if (decoder.decode(std::span{piece}.subspan(at), true, in) != DecodeStatus::Ok) break;
+            if (in.mnemonic == ZYDIS_MNEMONIC_FLDENV || in.mnemonic == ZYDIS_MNEMONIC_FRSTOR) return page_offset_mask;
+            at += in.length;
+        }
+        return 0;
+    }
+
+    void note(const std::vector<u8>& piece, const OracleState& start, const std::vector<std::string>& differences) {
+        Instruction in;
+        decoder.decode(piece, true, in);
+        auto& [count, example] = wrong[ZydisMnemonicGetString(in.mnemonic)];
+        if (count++ == 0)
+            example = fmt::format("{}: {}\n    from gpr {:x} eflags {:x} control {:x} status {:x} tags {:x} mxcsr {:x}",
+                                  hex(piece), fmt::join(differences, ", "), fmt::join(start.gpr, " "), start.eflags,
+                                  start.fpu.control, start.fpu.status, start.fpu.tags, start.fpu.mxcsr);
+    }
+
+    std::string report() const {
+        std::string text;
+        for (const auto& [mnemonic, what] : wrong)
+            text += fmt::format("{} ({} times) {}\n", mnemonic, what.first, what.second);
+        return text;
+    }
+};
+
+void compare_random(RandomPieces::Kind kind, u64 seed, u32 cases, u32 instructions) {
+    RandomPieces random{seed};
+    Comparison comparison;
+    PieceMemory memory;
+    for (u32 i = 0; i < cases; ++i) {
+        if (i % 64 == 0) memory = random.memory();
+        auto piece = random.piece(kind, instructions);
+        comparison.run(piece, random.registers(), memory);
+    }
+    INFO("seed " << seed);
+    CHECK(comparison.report() == "");
+    CHECK(comparison.compared > cases / 4);
+}
+
+}  // namespace
+
+TEST_CASE("hardware: x87 instructions do what the real processor does") {
+    compare_random(RandomPieces::Kind::X87, 1, 20000, 1);
+    compare_random(RandomPieces::Kind::X87, 2, 10000, 4);
+}
+
+TEST_CASE("hardware: MMX and SSE instructions do what the real processor does") {
+    compare_random(RandomPieces::Kind::Simd, 3, 60000, 1);
+    compare_random(RandomPieces::Kind::Simd, 4, 10000, 4);
+}
+
+}  // namespace vellum::test

@@ -1,0 +1,42 @@
+// Random short pieces of user code, and random registers and memory to run them on; the same for the same seed.
+#pragma once
+
+#include <random>
+#include <vector>
+
+#include "cpu/decoder.hpp"
+#include "support/host_oracle.hpp"
+
+namespace vellum::test {
+
+struct PieceMemory {
+    std::vector<u8> data = std::vector<u8>(OracleLayout::data_bytes);
+    std::vector<u8> stack = std::vector<u8>(OracleLayout::stack_bytes);
+};
+
+class RandomPieces {
+ public:
+    enum class Kind : u8 { Integer, X87, Simd };
+
+    explicit RandomPieces(u64 seed) : random_{seed} {}
+
+    std::vector<u8> piece(Kind kind, u32 instructions);
+    OracleState registers();
+    PieceMemory memory();
+
+ private:
+    u32 below(u32 n) { return static_cast<u32>(random_() % n); }
+    bool chance(u32 percent) { return below(100) < percent; }
+    u32 interesting();
+    u64 floating(u32 bytes);
+    void append_modrm(std::vector<u8>& out, u8 modrm);
+    bool try_instruction(Kind kind, std::vector<u8>& out);
+
+    std::mt19937_64 random_;
+    Decoder decoder_;
+};
+
+// May it run in a piece: not what tells of the host's tables, changes selectors, or leaves for another program.
+bool may_run_in_piece(const Instruction& in);
+
+}  // namespace vellum::test

@@ -1,0 +1,165 @@
+// Entering and leaving 32-bit code inside a 64-bit process, with signals as the way out.
+#include "support/host_oracle.hpp"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include <cstring>
+#include <memory>
+
+#include "base/host_error.hpp"
+
+namespace vellum::test {
+
+namespace {
+
+// Lies at a fixed address below 4 GiB: code finds it without a register, and the signal handler without a variable.
+struct Exchange {
+    FxImage guest_fpu, host_fpu;
+    u32 gpr[8];
+    u64 eflags;
+    u64 host_stack, resume;
+    u32 entry;
+    u16 entry_selector;
+    u32 eip, cr2;
+    u16 error_code;
+    u8 vector;
+};
+constexpr u64 exchange_address = 0x20000000;
+constexpr u64 host_code_selector = 0x33;
+constexpr int caught[] = {SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGBUS};
+
+Exchange& exchange() { return *reinterpret_cast<Exchange*>(exchange_address); }
+
+// Notes the exception and goes on in 64-bit mode behind the far jump, all registers as the piece left them.
+void leave(int signal_number, siginfo_t*, void* context) {
+    auto* registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
+    auto selectors = static_cast<u64>(registers[REG_CSGSFS]);
+    if ((selectors & 0xFFFF) != OracleLayout::code_selector) {  // a fault of the test program itself
+        signal(signal_number, SIG_DFL);
+        return;
+    }
+    Exchange& x = exchange();
+    x.vector = static_cast<u8>(registers[REG_TRAPNO]);
+    x.error_code = static_cast<u16>(registers[REG_ERR]);
+    x.cr2 = static_cast<u32>(registers[REG_CR2]);
+    x.eip = static_cast<u32>(registers[REG_RIP]);
+    registers[REG_RIP] = static_cast<greg_t>(x.resume);
+    registers[REG_CSGSFS] = static_cast<greg_t>((selectors & ~u64{0xFFFF}) | host_code_selector);
+}
+
+// All addresses below are absolute, since every register belongs to the piece.
+void far_jump() {
+    asm volatile(
+        "lea -128(%%rsp), %%rsp\n\t"
+        "push %%rbp\n\t"
+        "push %%rbx\n\t"
+        "lea 1f(%%rip), %%rax\n\t"
+        "mov %%rax, %c[resume]\n\t"
+        "mov %%rsp, %c[host_stack]\n\t"
+        "fxsave %c[host_fpu]\n\t"
+        "fxrstor %c[guest_fpu]\n\t"
+        "mov %[data_selector], %%eax\n\t"
+        "mov %%eax, %%ds\n\t"
+        "mov %%eax, %%es\n\t"
+        "pushq %c[flags]\n\t"
+        "popfq\n\t"
+        "mov %c[gpr] + 0, %%eax\n\t"
+        "mov %c[gpr] + 4, %%ecx\n\t"
+        "mov %c[gpr] + 8, %%edx\n\t"
+        "mov %c[gpr] + 12, %%ebx\n\t"
+        "mov %c[gpr] + 16, %%esp\n\t"
+        "mov %c[gpr] + 20, %%ebp\n\t"
+        "mov %c[gpr] + 24, %%esi\n\t"
+        "mov %c[gpr] + 28, %%edi\n\t"
+        "ljmpl *%c[entry]\n\t"
+        "1:\n\t"
+        "mov %%eax, %c[gpr] + 0\n\t"
+        "mov %%ecx, %c[gpr] + 4\n\t"
+        "mov %%edx, %c[gpr] + 8\n\t"
+        "mov %%ebx, %c[gpr] + 12\n\t"
+        "mov %%esp, %c[gpr] + 16\n\t"
+        "mov %%ebp, %c[gpr] + 20\n\t"
+        "mov %%esi, %c[gpr] + 24\n\t"
+        "mov %%edi, %c[gpr] + 28\n\t"
+        "mov %c[host_stack], %%rsp\n\t"
+        "pushfq\n\t"
+        "popq %c[flags]\n\t"
+        "cld\n\t"
+        "fxsave %c[guest_fpu]\n\t"
+        "fxrstor %c[host_fpu]\n\t"
+        "pop %%rbx\n\t"
+        "pop %%rbp\n\t"
+        "lea 128(%%rsp), %%rsp"
+        :
+        : [resume] "i"(exchange_address + offsetof(Exchange, resume)),
+          [host_stack] "i"(exchange_address + offsetof(Exchange, host_stack)),
+          [host_fpu] "i"(exchange_address + offsetof(Exchange, host_fpu)),
+          [guest_fpu] "i"(exchange_address + offsetof(Exchange, guest_fpu)),
+          [flags] "i"(exchange_address + offsetof(Exchange, eflags)),
+          [gpr] "i"(exchange_address + offsetof(Exchange, gpr)),
+          [entry] "i"(exchange_address + offsetof(Exchange, entry)), [data_selector] "i"(OracleLayout::data_selector)
+        : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
+}
+
+void map_at(u64 address, u64 bytes, int protection) {
+    void* wanted = reinterpret_cast<void*>(address);
+    if (mmap(wanted, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != wanted)
+        throw HostError{"the pages of the hardware oracle are not free"};
+}
+
+std::span<u8> bytes_at(u32 address, u32 bytes) { return {reinterpret_cast<u8*>(u64{address}), bytes}; }
+
+}  // namespace
+
+struct HostOracle::Saved {
+    struct sigaction actions[std::size(caught)];
+    stack_t stack;
+    std::array<u8, 256 * 1024> signal_stack;
+};
+
+HostOracle::HostOracle() : saved_{new Saved} {
+    map_at(OracleLayout::code, OracleLayout::code_bytes, PROT_READ | PROT_WRITE | PROT_EXEC);
+    map_at(OracleLayout::data, OracleLayout::data_bytes, PROT_READ | PROT_WRITE);
+    map_at(OracleLayout::stack, OracleLayout::stack_bytes, PROT_READ | PROT_WRITE);
+    map_at(exchange_address, page_size, PROT_READ | PROT_WRITE);
+    stack_t own{};
+    own.ss_sp = saved_->signal_stack.data();
+    own.ss_size = saved_->signal_stack.size();
+    sigaltstack(&own, &saved_->stack);
+    struct sigaction action {};
+    action.sa_sigaction = leave;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigfillset(&action.sa_mask);
+    for (std::size_t i = 0; i < std::size(caught); ++i) sigaction(caught[i], &action, &saved_->actions[i]);
+}
+
+HostOracle::~HostOracle() {
+    for (std::size_t i = 0; i < std::size(caught); ++i) sigaction(caught[i], &saved_->actions[i], nullptr);
+    sigaltstack(&saved_->stack, nullptr);
+    for (auto range : {code(), data(), stack(), bytes_at(exchange_address, page_size)})
+        munmap(range.data(), range.size());
+    delete saved_;
+}
+
+std::span<u8> HostOracle::code() { return bytes_at(OracleLayout::code, OracleLayout::code_bytes); }
+std::span<u8> HostOracle::data() { return bytes_at(OracleLayout::data, OracleLayout::data_bytes); }
+std::span<u8> HostOracle::stack() { return bytes_at(OracleLayout::stack, OracleLayout::stack_bytes); }
+
+OracleEnd HostOracle::run(OracleState& state) {
+    Exchange& x = exchange();
+    x.guest_fpu = state.fpu;
+    std::copy(state.gpr.begin(), state.gpr.end(), x.gpr);
+    x.eflags = state.eflags;
+    x.entry = state.eip;
+    x.entry_selector = OracleLayout::code_selector;
+    far_jump();
+    std::copy(std::begin(x.gpr), std::end(x.gpr), state.gpr.begin());
+    state.eflags = static_cast<u32>(x.eflags) & ~eflags::rf;
+    state.eip = x.eip;
+    state.fpu = x.guest_fpu;
+    return {x.vector, x.error_code, x.cr2};
+}
+
+}  // namespace vellum::test

@@ -1,0 +1,57 @@
+// The real processor as the judge: a short piece of 32-bit user code runs on it, and its registers, flags and memory
+// afterwards are the truth for all engines.
+//
+// The piece is entered by a far jump to the 32-bit code selector that Linux has for such programs. It ends with the
+// first exception: normally the INT3 with which the code page is filled up.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "cpu/state.hpp"
+
+namespace vellum::test {
+
+// The addresses at which the piece finds its pages, the same on the host and in the guest. The pages around each range
+// are not mapped.
+struct OracleLayout {
+    static constexpr u32 code = 0x10000000, code_bytes = page_size;
+    static constexpr u32 data = 0x10010000, data_bytes = 2 * page_size;
+    static constexpr u32 stack = 0x10020000, stack_bytes = 2 * page_size;
+    static constexpr u16 code_selector = 0x23, data_selector = 0x2B;
+};
+
+struct OracleState {
+    std::array<u32, 8> gpr{};
+    u32 eflags = eflags::fixed | eflags::if_;
+    u32 eip = OracleLayout::code;
+    FxImage fpu;
+};
+
+struct OracleEnd {
+    u8 vector = 0;
+    u16 error_code = 0;
+    u32 cr2 = 0;  // of a page fault
+};
+
+class HostOracle {
+ public:
+    HostOracle();
+    ~HostOracle();
+    HostOracle(const HostOracle&) = delete;
+    HostOracle& operator=(const HostOracle&) = delete;
+
+    std::span<u8> code();
+    std::span<u8> data();
+    std::span<u8> stack();
+
+    // Runs from state.eip until an exception, which is the answer. EIP is then where the exception says: at the
+    // instruction for faults, behind it for INT3.
+    OracleEnd run(OracleState& state);
+
+ private:
+    struct Saved;
+    Saved* saved_;
+};
+
+}  // namespace vellum::test
