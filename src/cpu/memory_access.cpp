@@ -78,8 +78,8 @@ bool within_limit(const Segment& s, u32 offset, u32 bytes) {
     u64 last = u64{offset} + bytes - 1;
     bool expand_down = !s.is_code() && s.type() & 4;
     if (expand_down) return offset > s.limit && last <= (s.big() ? 0xFFFFFFFF : 0xFFFF);
-    // Where the limit is 4 GiB, an access over its end wraps (SDM 3A 5.3 leaves it to the implementation).
-    return last <= s.limit || s.limit == 0xFFFFFFFF;
+    // An access over the end of 4 GiB faults too: SDM 3A 5.3 leaves it to the implementation, and processors do.
+    return last <= s.limit;
 }
 
 }  // namespace

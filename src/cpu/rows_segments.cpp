@@ -65,7 +65,7 @@ Fault arpl(Cpu& cpu, const Instruction& in) {
     if (cpu.state.real_or_v86()) return without_descriptors();
     u8 wanted = rpl_of(cpu.get16(in.op[1].reg));
     OrFault<u16> selector = in.op[0].kind == Operand::Kind::Memory
-                                ? cpu.read_for_update<u16>(in.memory.segment, cpu.effective_address(in))
+                                ? cpu.read<u16>(in.memory.segment, cpu.effective_address(in))
                                 : OrFault<u16>{cpu.get16(in.op[0].reg)};
     if (!selector) return selector.fault();
     bool raised = rpl_of(*selector) < wanted;

@@ -239,9 +239,9 @@ TEST_CASE("memory: limits and types of segments") {
         m.state.segment(Seg::Ss).access = 0;
         CHECK(m.cpu.read<u8>(Seg::Ss, 0).fault() == Fault::exception(vector::ss));
     }
-    SECTION("4 GiB wrap") {
-        m.poke<u8>(0, 0x5A);
-        CHECK((*m.cpu.read<u16>(Seg::Ds, 0xFFFFFFFF) & 0xFF00) == 0x5A00);
+    SECTION("over the end of 4 GiB") {
+        CHECK(m.cpu.read<u8>(Seg::Ds, 0xFFFFFFFF));
+        CHECK(m.cpu.read<u16>(Seg::Ds, 0xFFFFFFFF).fault() == gp);
     }
 }
 

@@ -36,12 +36,30 @@ bool writes_segment(const Instruction& in) {
                        [](const Operand& o) { return o.kind == Operand::Kind::Segment && o.access & Operand::Write; });
 }
 
+// Where processors differ and the guest's, an Atom, is not this one: PUSH of a segment register may leave the upper
+// half of the stack word alone, 0F 0D is a no-operation, BSF and BSR have no meaning with REP, nor have LOOPE and
+// LOOPNE.
+bool differs_among_processors(const Instruction& in) {
+    bool prefetch = in.opcode_map == 1 && in.opcode == 0x0D;
+    bool push_of_segment = in.mnemonic == ZYDIS_MNEMONIC_PUSH && in.op[0].kind == Operand::Kind::Segment;
+    bool repeated =
+        (in.rep || in.repne) && (in.mnemonic == ZYDIS_MNEMONIC_BSF || in.mnemonic == ZYDIS_MNEMONIC_BSR ||
+                                 in.mnemonic == ZYDIS_MNEMONIC_LOOPE || in.mnemonic == ZYDIS_MNEMONIC_LOOPNE);
+    return prefetch || push_of_segment || repeated;
+}
+
 }  // namespace
+
+bool leaves_flags_of_its_own(Mnemonic m) {
+    return m == ZYDIS_MNEMONIC_AAA || m == ZYDIS_MNEMONIC_AAS || m == ZYDIS_MNEMONIC_AAD || m == ZYDIS_MNEMONIC_AAM ||
+           m == ZYDIS_MNEMONIC_DAA || m == ZYDIS_MNEMONIC_DAS;
+}
 
 bool may_run_in_piece(const Instruction& in) {
     bool host_thread_storage =
         in.segment_override == static_cast<u8>(Seg::Fs) || in.segment_override == static_cast<u8>(Seg::Gs);
-    return !excluded.contains(in.mnemonic) && !far_transfer(in) && !writes_segment(in) && !host_thread_storage;
+    return !excluded.contains(in.mnemonic) && !far_transfer(in) && !writes_segment(in) && !host_thread_storage &&
+           !differs_among_processors(in);
 }
 
 u32 RandomPieces::interesting() {
@@ -85,7 +103,7 @@ void RandomPieces::append_modrm(std::vector<u8>& out, u8 modrm) {
         put32(L::data + below(L::data_bytes));
 }
 
-bool RandomPieces::try_instruction(Kind kind, std::vector<u8>& out) {
+bool RandomPieces::try_instruction(Kind kind, bool alone, std::vector<u8>& out) {
     constexpr u8 escapes[][2] = {{0, 0}, {0x0F, 0}, {0x0F, 0x38}, {0x0F, 0x3A}};
     std::vector<u8> bytes;
     if (chance(3)) bytes.push_back(0x67);
@@ -101,6 +119,7 @@ bool RandomPieces::try_instruction(Kind kind, std::vector<u8>& out) {
 
     Instruction in;
     if (decoder_.decode(bytes, true, in) != DecodeStatus::Ok || !may_run_in_piece(in)) return false;
+    if (!alone && leaves_flags_of_its_own(in.mnemonic)) return false;
     bool simd = std::any_of(in.op.begin(), in.op.end(), [](const Operand& o) {
         return o.kind == Operand::Kind::Xmm || o.kind == Operand::Kind::Mmx;
     });
@@ -112,7 +131,7 @@ bool RandomPieces::try_instruction(Kind kind, std::vector<u8>& out) {
 std::vector<u8> RandomPieces::piece(Kind kind, u32 instructions) {
     std::vector<u8> bytes;
     for (u32 i = 0; i < instructions; ++i)
-        while (!try_instruction(kind, bytes)) {
+        while (!try_instruction(kind, instructions == 1, bytes)) {
         }
     return bytes;
 }

@@ -30,7 +30,7 @@ class RandomPieces {
     u32 interesting();
     u64 floating(u32 bytes);
     void append_modrm(std::vector<u8>& out, u8 modrm);
-    bool try_instruction(Kind kind, std::vector<u8>& out);
+    bool try_instruction(Kind kind, bool alone, std::vector<u8>& out);
 
     std::mt19937_64 random_;
     Decoder decoder_;
@@ -38,5 +38,8 @@ class RandomPieces {
 
 // May it run in a piece: not what tells of the host's tables, changes selectors, or leaves for another program.
 bool may_run_in_piece(const Instruction& in);
+
+// The decimal adjustments do not exist in 64-bit mode, so no engine has the host's undefined flags for them.
+bool leaves_flags_of_its_own(Mnemonic mnemonic);
 
 }  // namespace vellum::test
