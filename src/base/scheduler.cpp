@@ -25,7 +25,7 @@ void Timer::stop() {
 
 void Timer::serialize(Archive& a) {
     bool active = active_;
-    Nanoseconds deadline = deadline_;
+    Nanoseconds deadline = active_ ? deadline_ : 0;  // of a stopped timer it says nothing
     a(active, deadline);
     if (!a.loading()) return;
     stop();
