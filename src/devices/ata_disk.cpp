@@ -63,10 +63,12 @@ bool AtaDisk::take_address(bool extended) {
         lba_ = u64{device_ & 15u} << 24 | low;
     } else {
         u32 cylinder = lba_mid_.now | lba_high_.now << 8, head = device_ & 15, sector = lba_low_.now;
-        if (sector == 0 || sector > geometry_.sectors || head >= geometry_.heads) return false;
-        lba_ = (u64{cylinder} * geometry_.heads + head) * geometry_.sectors + sector - 1;
+        bool exists = sector >= 1 && sector <= geometry_.sectors && head < geometry_.heads;
+        lba_ = exists ? (u64{cylinder} * geometry_.heads + head) * geometry_.sectors + sector - 1 : sectors_;
     }
-    return lba_ < sectors_ && remaining_ <= sectors_ - lba_;
+    if (lba_ < sectors_ && remaining_ <= sectors_ - lba_) return true;
+    lba_ = remaining_ = 0;
+    return false;
 }
 
 void AtaDisk::show_address(u64 lba) {

@@ -90,7 +90,10 @@ void AtapiCd::refuse(PacketSense what) {
     fail(static_cast<u8>(what.key << 4 | aborted));
 }
 
-void AtapiCd::clear_reply(u32 size) { buffer_.assign(std::max(size, most_reply), 0); }
+void AtapiCd::clear_reply(u32 size) {
+    buffer_.assign(std::max(size, most_reply), 0);
+    reply_size_ = reply_sent_ = 0;
+}
 
 // Sends what stands in buffer_[0, reply_size_), or as much as the host has allocated.
 void AtapiCd::reply(u32 allocated) {
