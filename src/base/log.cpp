@@ -15,6 +15,8 @@ constexpr std::size_t most_once_messages = 10'000;  // a guest must not fill our
 
 std::string_view topic_name(Topic topic) { return topic_names[static_cast<std::size_t>(topic)]; }
 
+std::string topic_names_joined() { return fmt::format("{}", fmt::join(topic_names, ", ")); }
+
 Log::Log() : Log{[](std::string_view line) { fmt::print(stderr, "{}\n", line); }} {}
 
 std::string Log::enable(std::string_view topics) {

@@ -33,6 +33,7 @@ enum class Topic : u8 {
 
 // Topic names as `--log` takes them ("cpu", "memory", ...), in the order of the enum.
 std::string_view topic_name(Topic topic);
+std::string topic_names_joined();  // "cpu, memory, ..." for messages
 
 // One per machine, handed to those who log. Off costs one test of a bit.
 class Log {

@@ -1,0 +1,15 @@
+// The bytes of the guest programs in this folder, as the build embeds them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+extern "C" {
+extern const std::uint8_t vellum_rom_boot_loader[], vellum_rom_boot_loader_end[];
+}
+
+namespace vellum::roms {
+
+inline std::span<const std::uint8_t> boot_loader() { return {vellum_rom_boot_loader, vellum_rom_boot_loader_end}; }
+
+}  // namespace vellum::roms

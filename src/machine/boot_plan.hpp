@@ -1,0 +1,47 @@
+// Direct boot: what roms/boot_loader.S is to put where in guest memory, and how it enters the kernel.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/types.hpp"
+
+namespace vellum {
+
+struct BootItem {
+    u32 address;  // guest physical
+    std::vector<u8> bytes;
+};
+
+struct BootPlan {
+    enum class Kind : u16 { Linux = 0, Multiboot = 1 };
+    Kind kind = Kind::Linux;
+    u16 setup_segment = 0;        // Linux
+    u32 entry = 0;                // Multiboot
+    u32 information_address = 0;  // Multiboot: the loader fills in memory sizes and the map
+    u32 map_address = 0;
+    std::vector<BootItem> items;  // at most 16
+};
+
+// fw_cfg keys: the plan, and its items from the next key on.
+constexpr u16 boot_plan_key = 0x8100;
+
+// The bytes under boot_plan_key, in the layout that the boot loader reads.
+std::vector<u8> encode(const BootPlan& plan);
+
+// Reads `kernel` (bzImage or Multiboot 1) and `initrd` and lays them out for `memory_bytes` of RAM. Throws UsageError
+// that names the file when it is missing, truncated, no kernel, or does not fit.
+BootPlan plan_boot(const std::string& kernel, const std::string& initrd, const std::string& append, u64 memory_bytes);
+
+// The same for a kernel already in memory; `name` stands for it in messages.
+BootPlan plan_linux(const std::string& name, std::span<const u8> kernel, std::vector<u8> initrd,
+                    const std::string& append, u64 memory_bytes);
+BootPlan plan_multiboot(const std::string& name, std::span<const u8> kernel, std::vector<u8> module,
+                        const std::string& append, u64 memory_bytes);
+bool is_multiboot(std::span<const u8> kernel);
+
+// A whole file. Throws UsageError naming `option` and the path.
+std::vector<u8> read_input_file(const std::string& option, const std::string& path);
+
+}  // namespace vellum

@@ -1,0 +1,58 @@
+// What a machine is made of, as plain data: the command line and the tests fill in the same struct.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/types.hpp"
+
+namespace vellum {
+
+enum class EngineKind : u8 { Bt, Interp, Lockstep };
+enum class ClockKind : u8 { Host, Instructions };  // Instructions: one retired instruction is one nanosecond
+enum class DisplayKind : u8 { Auto, Sdl, Terminal, None };
+
+// `stdio`, `null`, `file:PATH`, `unix:PATH`
+struct Endpoint {
+    enum class Kind : u8 { Null, Stdio, File, Unix } kind = Kind::Null;
+    std::string path;
+};
+
+struct MachineConfig {
+    EngineKind engine = EngineKind::Bt;
+    ClockKind clock = ClockKind::Host;
+    bool count = false;  // count retired instructions exactly
+    u64 memory_bytes = u64{256} << 20;
+    std::string bios, vga_bios;            // empty: Debian's seabios package
+    std::string kernel, initrd, append;    // direct boot when kernel is not empty
+    bool embedded_guest = false;           // boot our own demonstration guest
+    std::string disks[4];                  // hda hdb hdc hdd
+    std::string cdrom;                     // takes hdc's place
+    std::string floppies[2];
+    std::string boot_order;                // letters a c d; empty: cda
+    bool snapshot = false;                 // disk writes are discarded
+    std::vector<Endpoint> serial;          // at most two
+    std::optional<Endpoint> debug_console;  // ports 402h and E9h
+    bool debug_exit = false;               // isa-debug-exit at port F4h
+    bool reboot = true;                    // false: a guest reset ends the run
+};
+
+struct RunConfig {
+    MachineConfig machine;
+    DisplayKind display = DisplayKind::Auto;
+    double time_limit = 0;  // wall seconds; 0: none
+    std::string stats;      // file, or "-" for standard error; empty: none
+    std::string screenshot;
+    std::string log_topics;
+    std::optional<Endpoint> control;
+};
+
+// The contract of the command line.
+namespace exit_status {
+constexpr int ok = 0, usage = 2, triple_fault = 4, time_limit = 6, lockstep_difference = 8, host_trouble = 10,
+              signal_base = 128;
+constexpr int debug_exit(u32 value) { return static_cast<int>((value << 1 | 1) & 0xFF); }
+}  // namespace exit_status
+
+}  // namespace vellum

@@ -1,0 +1,132 @@
+// Laying out Multiboot 1 kernels (Multiboot Specification 0.6.96): ELF32 or the address fields of the header.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "base/host_error.hpp"
+#include "machine/boot_plan.hpp"
+
+namespace vellum {
+
+namespace {
+
+constexpr u32 magic = 0x1BADB002, searched = 8192;
+constexpr u32 flag_addresses = 0x10000;
+// Below 640 KiB, clear of the loader's work area.
+constexpr u32 information_address = 0x8000, module_list_address = 0x8100, map_address = 0x8400, text_address = 0x9000;
+constexpr u32 most_text = 0x1000;
+
+u32 word(std::span<const u8> bytes, std::size_t at) {
+    u32 value = 0;
+    if (at + 4 <= bytes.size()) std::memcpy(&value, bytes.data() + at, 4);
+    return value;
+}
+u16 half(std::span<const u8> bytes, std::size_t at) { return static_cast<u16>(word(bytes, at)); }
+
+std::optional<std::size_t> find_header(std::span<const u8> kernel) {
+    for (std::size_t at = 0; at + 12 <= std::min<std::size_t>(kernel.size(), searched); at += 4)
+        if (word(kernel, at) == magic && word(kernel, at) + word(kernel, at + 4) + word(kernel, at + 8) == 0) return at;
+    return std::nullopt;
+}
+
+[[noreturn]] void refuse(const std::string& name, std::string_view why) {
+    throw UsageError(fmt::format("--kernel {}: {}", name, why));
+}
+
+void add_piece(BootPlan& plan, const std::string& name, std::span<const u8> kernel, u64 offset, u64 file_bytes,
+               u64 memory_size, u64 address, u64 limit) {
+    if (file_bytes > memory_size || offset > kernel.size() || file_bytes > kernel.size() - offset)
+        refuse(name, "truncated, a segment lies outside the file");
+    if (address < 0x100000 || address + memory_size > limit)
+        refuse(name, fmt::format("a segment at {:#x} does not fit into memory; give more with -m", address));
+    std::vector<u8> bytes(kernel.begin() + static_cast<std::ptrdiff_t>(offset),
+                          kernel.begin() + static_cast<std::ptrdiff_t>(offset + file_bytes));
+    bytes.resize(memory_size);
+    plan.items.push_back({static_cast<u32>(address), std::move(bytes)});
+}
+
+u64 take_elf(BootPlan& plan, const std::string& name, std::span<const u8> kernel, u64 limit) {
+    u32 table = word(kernel, 28);
+    u16 entry_bytes = half(kernel, 42), count = half(kernel, 44);
+    if (entry_bytes < 32 || u64{table} + u64{entry_bytes} * count > kernel.size()) refuse(name, "broken ELF file");
+    plan.entry = word(kernel, 24);
+    u64 end = 0;
+    for (u16 i = 0; i < count; ++i) {
+        std::size_t at = table + std::size_t{entry_bytes} * i;
+        if (word(kernel, at) != 1 || word(kernel, at + 20) == 0) continue;  // PT_LOAD with bytes in memory
+        if (plan.items.size() >= 12) refuse(name, "more than 12 segments");
+        u64 virtual_address = word(kernel, at + 8), physical = word(kernel, at + 12), size = word(kernel, at + 20);
+        if (plan.entry >= virtual_address && plan.entry < virtual_address + size && physical != virtual_address &&
+            !(plan.entry >= physical && plan.entry < physical + size))
+            plan.entry = static_cast<u32>(plan.entry - virtual_address + physical);
+        add_piece(plan, name, kernel, word(kernel, at + 4), word(kernel, at + 16), size, physical, limit);
+        end = std::max(end, physical + size);
+    }
+    if (plan.items.empty()) refuse(name, "the ELF file has nothing to load");
+    return end;
+}
+
+u64 take_addresses(BootPlan& plan, const std::string& name, std::span<const u8> kernel, std::size_t header, u64 limit) {
+    u32 header_address = word(kernel, header + 12), load = word(kernel, header + 16);
+    u32 load_end = word(kernel, header + 20), bss_end = word(kernel, header + 24);
+    if (load > header_address || header_address - load > header) refuse(name, "broken Multiboot header");
+    u64 offset = header - (header_address - load);
+    u64 file_bytes = load_end ? u64{load_end} - load : kernel.size() - offset;
+    if (load_end && load_end < load) refuse(name, "broken Multiboot header");
+    u64 memory_size = std::max<u64>(file_bytes, bss_end > load ? bss_end - load : 0);
+    plan.entry = word(kernel, header + 28);
+    add_piece(plan, name, kernel, offset, file_bytes, memory_size, load, limit);
+    return load + memory_size;
+}
+
+void put(std::vector<u8>& bytes, std::size_t at, u32 value) { std::memcpy(bytes.data() + at, &value, 4); }
+
+}  // namespace
+
+bool is_multiboot(std::span<const u8> kernel) { return find_header(kernel).has_value(); }
+
+BootPlan plan_multiboot(const std::string& name, std::span<const u8> kernel, std::vector<u8> module,
+                        const std::string& append, u64 memory_bytes) {
+    auto header = find_header(kernel);
+    if (!header) refuse(name, "no Multiboot kernel");
+    u32 flags = word(kernel, *header + 4);
+    if (flags & 0xFFF8) refuse(name, "its Multiboot header asks for something unknown");
+    if (append.size() + name.size() + 2 > most_text) throw UsageError("--append: too long for a Multiboot kernel");
+
+    BootPlan plan;
+    plan.kind = BootPlan::Kind::Multiboot;
+    plan.information_address = information_address;
+    plan.map_address = map_address;
+    constexpr u64 firmware_tables = 0x100000;
+    u64 limit = memory_bytes > firmware_tables ? memory_bytes - firmware_tables : 0;
+    u64 end = flags & flag_addresses ? take_addresses(plan, name, kernel, *header, limit)
+              : word(kernel, 0) == 0x464C457F ? take_elf(plan, name, kernel, limit)
+                                              : (refuse(name, "no ELF file and no load addresses"), 0);
+
+    // Flags: memory sizes, command line, modules, memory map, loader name.
+    std::vector<u8> information(0x100 + 16);
+    put(information, 0, 1 | 4 | (module.empty() ? 0 : 8) | 0x40 | 0x200);
+    put(information, 16, text_address);
+    put(information, 64, module_list_address - 16);
+    std::memcpy(information.data() + 0xF0, "Vellum", 7);
+    if (!module.empty()) {
+        u64 address = (end + page_offset_mask) & ~u64{page_offset_mask};
+        if (address + module.size() > limit)
+            throw UsageError("--initrd: does not fit beside the kernel; give more memory with -m");
+        put(information, 20, 1);
+        put(information, 24, module_list_address);
+        put(information, 0x100, static_cast<u32>(address));
+        put(information, 0x104, static_cast<u32>(address + module.size()));
+        plan.items.push_back({static_cast<u32>(address), std::move(module)});
+    }
+    std::string text = append.empty() ? name : name + " " + append;
+    std::vector<u8> command_line(text.begin(), text.end());
+    command_line.push_back(0);
+    plan.items.push_back({text_address, std::move(command_line)});
+    plan.items.push_back({information_address, std::move(information)});
+    return plan;
+}
+
+}  // namespace vellum
