@@ -1,0 +1,211 @@
+// The board at work: memory map, interrupts, events, and the processor's questions.
+#include "machine/board.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "machine/board_chips.hpp"
+
+namespace vellum {
+
+namespace {
+
+constexpr u64 vram_bytes = u64{16} << 20;
+constexpr u32 shadow_base = 0xC0000, shadow_end = 0x100000, shadow_unit = 0x4000;
+constexpr u32 low_rom_bytes = 0x20000;  // the firmware's last 128 KiB also appear below 1 MiB
+constexpr u32 legacy_video = 0xA0000;
+
+constexpr u64 round_up(u64 bytes, u64 unit) { return (bytes + unit - 1) / unit * unit; }
+
+}  // namespace
+
+// Storage: RAM, then the firmware, then the screen memory.
+Board::Board(const MachineConfig& config, BoardParts parts, Log& log)
+    : log_{log},
+      ram_bytes_{config.memory_bytes},
+      firmware_{parts.firmware},
+      memory_{config.memory_bytes + round_up(parts.firmware.bios.size(), page_size) + vram_bytes},
+      cpu_{state_, memory_, *this, log},
+      clock_{config.clock, state_, parts.host_time},
+      shadow_writable_((shadow_end - shadow_base) / shadow_unit) {
+    scheduler_.set_time_source(&clock_);
+    std::span<u8> storage = memory_.backing().bytes();
+    std::copy(firmware_.bios.begin(), firmware_.bios.end(), storage.begin() + static_cast<std::ptrdiff_t>(ram_bytes_));
+    BoardHooks hooks{
+        .interrupt_changed = [this] { update_interrupt(); },
+        .a20_from_keyboard = [this](bool on) { a20_keyboard_ = on, set_a20(); },
+        .a20_from_port92 = [this](bool on) { a20_port92_ = on, set_a20(); },
+        .a20 = [this] { return a20_keyboard_ || a20_port92_; },
+        .reset = [this] { request(&BoardEvents::reset); },
+        .power_off = [this] { request(&BoardEvents::power_off); },
+        .debug_exit =
+            [this](u32 value) {
+                events_.debug_exit = value;
+                cpu_.attention.raise(Attention::Stop);
+            },
+        .shadow = [this](u32 first, u32 size, bool read, bool write) { shadow(first, size, read, write); },
+        .framebuffer = [this](std::optional<u32> base) { move_framebuffer(base); },
+    };
+    map_memory();
+    chips_ = std::make_unique<Chips>(ports_, mmio_, scheduler_, memory_, storage.last(vram_bytes), log, config, parts,
+                                     std::move(hooks));
+    devices_ = chips_->all();
+    set_cmos(config);
+    fill_fw_cfg();
+    reset();
+}
+
+Board::~Board() = default;
+
+void Board::map_memory() {
+    u64 bios_bytes = round_up(firmware_.bios.size(), page_size);
+    memory_.map(Physical{0}, std::min<u64>(ram_bytes_, legacy_video), 0, true, true);
+    if (ram_bytes_ > shadow_end)
+        memory_.map(Physical{shadow_end}, ram_bytes_ - shadow_end, shadow_end, true, true);
+    memory_.map(Physical{(u64{1} << 32) - bios_bytes}, bios_bytes, ram_bytes_, true, false);
+    shadow(shadow_base, shadow_end - shadow_base, false, false);
+}
+
+// Reads come from RAM, or from the firmware's copy (nothing below its last 128 KiB); writes go to RAM or nowhere. A
+// page that reads the ROM and writes the RAM below it cannot be mapped as one: write_mmio does such writes.
+void Board::shadow(u32 first, u32 size, bool read_ram, bool write_ram) {
+    u64 bios_end = ram_bytes_ + firmware_.bios.size();
+    for (u32 at = first; at < first + size; at += shadow_unit) {
+        shadow_writable_[(at - shadow_base) / shadow_unit] = !read_ram && write_ram;
+        if (read_ram && at < ram_bytes_)
+            memory_.map(Physical{at}, shadow_unit, at, true, write_ram);
+        else if (at >= shadow_end - std::min<u64>(low_rom_bytes, firmware_.bios.size()))
+            memory_.map(Physical{at}, shadow_unit, bios_end - (shadow_end - at), true, false);
+        else
+            memory_.unmap(Physical{at}, shadow_unit);
+    }
+}
+
+void Board::move_framebuffer(std::optional<u32> base) {
+    if (framebuffer_) memory_.unmap(Physical{*framebuffer_}, vram_bytes);
+    framebuffer_.reset();
+    // A guest may put the BAR over its own RAM; the RAM wins, as the host bridge claims those cycles.
+    if (!base || *base < ram_bytes_ || u64{*base} + vram_bytes > (u64{1} << 32) - firmware_.bios.size()) return;
+    framebuffer_ = base;
+    memory_.map(Physical{*base}, vram_bytes, memory_.backing().bytes().size() - vram_bytes, true, true);
+}
+
+void Board::set_a20() {
+    u64 mask = a20_keyboard_ || a20_port92_ ? ~u64{0} : ~(u64{1} << 20);
+    if (mask == state_.a20_mask) return;
+    state_.a20_mask = mask;
+    cpu_.mmu.flush();
+    request(&BoardEvents::physical_map_replaced);
+}
+
+void Board::request(bool BoardEvents::*what) {
+    events_.*what = true;
+    cpu_.attention.raise(Attention::Stop);
+}
+
+BoardEvents Board::take_events() { return std::exchange(events_, BoardEvents{}); }
+
+void Board::reset() {
+    for (Device* device : devices_) device->reset();
+    a20_keyboard_ = a20_port92_ = true;
+    vellum::reset(state_);
+    cpu_.mmu.flush();
+    update_interrupt();
+    events_ = BoardEvents{};
+}
+
+void Board::serialize(Archive& archive) {
+    archive.section("board", 1);
+    vellum::serialize(state_, archive);
+    archive(clock_, scheduler_, a20_keyboard_, a20_port92_, chips_->isa);
+    for (Device* device : devices_) {
+        archive.section(device->name(), 1);
+        device->serialize(archive);
+    }
+    if (archive.loading()) {
+        cpu_.mmu.flush();
+        update_interrupt();
+    }
+}
+
+// --- interrupts
+
+bool Board::interrupt_pending() const { return chips_->pic.interrupt_requested(); }
+
+u8 Board::acknowledge_interrupt() {
+    u8 vector = chips_->pic.acknowledge();
+    update_interrupt();
+    return vector;
+}
+
+void Board::update_interrupt() {
+    if (!chips_) return;
+    if (interrupt_pending())
+        cpu_.attention.raise(Attention::Interrupt);
+    else
+        cpu_.attention.clear(Attention::Interrupt);
+}
+
+u64 Board::apic_base() const { return 0; }
+void Board::set_apic_base(u64) {}
+void Board::set_ferr(bool level) { chips_->isa.line(13).set(level); }
+
+// --- buses. Time is brought up to date first, so that a chip that is looked at has seen all its timers fire.
+
+u32 Board::read_port(u16 port, u8 size) {
+    scheduler_.advance_to(clock_.guest_time());
+    u32 value = ports_.read(port, size);
+    deadline_may_have_moved();
+    return value;
+}
+
+void Board::write_port(u16 port, u8 size, u32 value) {
+    scheduler_.advance_to(clock_.guest_time());
+    ports_.write(port, size, value);
+    deadline_may_have_moved();
+}
+
+u32 Board::read_mmio(Physical address, u8 size) {
+    if (raw(address) >> 32) return open_bus(size);
+    u32 at = static_cast<u32>(raw(address));
+    if (at >= 0xC0000) scheduler_.advance_to(clock_.guest_time());
+    u32 value = mmio_.read(at, size);
+    deadline_may_have_moved();
+    return value;
+}
+
+void Board::write_mmio(Physical address, u8 size, u32 value) {
+    if (raw(address) >> 32) return;
+    u32 at = static_cast<u32>(raw(address));
+    if (at >= shadow_base && at < shadow_end) {
+        if (shadow_writable_[(at - shadow_base) / shadow_unit] && at + size <= ram_bytes_)
+            std::memcpy(memory_.backing().bytes().data() + at, &value, size);
+        return;
+    }
+    if (at >= shadow_end) scheduler_.advance_to(clock_.guest_time());
+    mmio_.write(at, size, value);
+    deadline_may_have_moved();
+}
+
+void Board::deadline_may_have_moved() {
+    Nanoseconds next = scheduler_.next_deadline();
+    if (next < known_deadline_ && on_deadline_moved) on_deadline_moved();
+    known_deadline_ = next;
+}
+
+// --- people
+
+void Board::key(KeyEvent event) { chips_->keyboard.key(event); }
+bool Board::keyboard_idle() const { return chips_->keyboard.idle(); }
+void Board::mouse(MouseEvent) {}
+void Board::press_power_button() {}
+bool Board::can_receive(u32 port) const { return chips_->serial[port]->can_receive(); }
+void Board::receive(u32 port, u8 byte) { chips_->serial[port]->receive(byte); }
+void Board::change_cd(std::unique_ptr<BlockBackend>) {}
+void Board::change_floppy(u32, std::unique_ptr<BlockBackend>) {}
+bool Board::update_picture(Picture& picture) { return chips_->screen.update(clock_.guest_time(), picture); }
+bool Board::update_text(TextScreen& screen) { return chips_->screen.update(clock_.guest_time(), screen); }
+bool Board::flush_disks() { return true; }
+
+}  // namespace vellum

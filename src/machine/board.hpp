@@ -1,0 +1,118 @@
+// The i440FX/PIIX3 board: the only code that knows which chip sits at which port and line. It answers the processor
+// (Outside) and wires the chips; it does not run anything (machine.hpp does).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/scheduler.hpp"
+#include "cpu/cpu.hpp"
+#include "cpu/guest_memory.hpp"
+#include "devices/block_backend.hpp"
+#include "devices/bus.hpp"
+#include "devices/byte_sink.hpp"
+#include "devices/device.hpp"
+#include "devices/input.hpp"
+#include "devices/picture.hpp"
+#include "machine/config.hpp"
+#include "machine/firmware.hpp"
+#include "machine/guest_clock.hpp"
+
+namespace vellum {
+
+// What the world outside gives to a board. Sinks and images are owned by the board from then on.
+struct BoardParts {
+    std::unique_ptr<ByteSink> serial[2];        // null: nothing is connected
+    std::unique_ptr<ByteSink> debug_console;    // null: the ports are not there
+    std::unique_ptr<BlockBackend> disks[4];     // null: no drive
+    std::unique_ptr<BlockBackend> floppies[2];  // null: an empty drive
+    std::unique_ptr<BlockBackend> cd;           // null: an empty CD drive in place of the third disk, if that is null
+    Firmware firmware;
+    std::function<Nanoseconds()> host_time;
+    u64 start_seconds = 0;  // what the real-time clock shows at guest time 0
+    std::function<void()> on_serial_ready[2];  // the guest made room for input
+};
+
+// Things the guest did that end or restart the machine.
+struct BoardEvents {
+    bool reset = false;
+    bool power_off = false;
+    bool physical_map_replaced = false;  // A20 changed: engines must forget
+    std::optional<u32> debug_exit;
+};
+
+class Board final : public Outside {
+public:
+    Board(const MachineConfig& config, BoardParts parts, Log& log);
+    ~Board();
+
+    CpuState& state() { return state_; }
+    Cpu& cpu() { return cpu_; }
+    Scheduler& scheduler() { return scheduler_; }
+    GuestClock& clock() { return clock_; }
+    GuestMemory& memory() { return memory_; }
+
+    void reset();
+    void serialize(Archive& archive);
+    BoardEvents take_events();
+    // Called on the vCPU thread whenever an event may have moved to an earlier time than the engine was told.
+    std::function<void()> on_deadline_moved;
+
+    // --- what a person does; vCPU thread
+    void key(KeyEvent event);
+    bool keyboard_idle() const;
+    void mouse(MouseEvent event);
+    void press_power_button();
+    bool can_receive(u32 serial_port) const;
+    void receive(u32 serial_port, u8 byte);
+    void change_cd(std::unique_ptr<BlockBackend> medium);
+    void change_floppy(u32 drive, std::unique_ptr<BlockBackend> medium);
+    bool update_picture(Picture& picture);
+    bool update_text(TextScreen& screen);
+    bool flush_disks();  // false: the host failed
+
+    // --- Outside
+    u32 read_port(u16 port, u8 size) override;
+    void write_port(u16 port, u8 size, u32 value) override;
+    u32 read_mmio(Physical address, u8 size) override;
+    void write_mmio(Physical address, u8 size, u32 value) override;
+    bool interrupt_pending() const override;
+    u8 acknowledge_interrupt() override;
+    Nanoseconds guest_time() override { return clock_.guest_time(); }
+    u64 apic_base() const override;
+    void set_apic_base(u64 value) override;
+    void set_ferr(bool level) override;
+
+private:
+    struct Chips;
+    void map_memory();
+    void shadow(u32 first, u32 size, bool read_ram, bool write_ram);
+    void move_framebuffer(std::optional<u32> base);
+    void set_a20();
+    void request(bool BoardEvents::*what);
+    void update_interrupt();
+    void set_cmos(const MachineConfig& config);
+    void fill_fw_cfg();
+    void deadline_may_have_moved();
+
+    Log& log_;
+    u64 ram_bytes_;
+    Firmware firmware_;
+    GuestMemory memory_;
+    CpuState state_;
+    Cpu cpu_;
+    GuestClock clock_;
+    Scheduler scheduler_;
+    Bus ports_, mmio_;
+    BoardEvents events_;
+    Nanoseconds known_deadline_ = ~Nanoseconds{0};
+    bool a20_keyboard_ = true, a20_port92_ = true;
+    std::optional<u32> framebuffer_;
+    std::vector<u8> shadow_writable_;  // for each 16 KiB from C0000h: writes go to RAM although reads do not
+    std::unique_ptr<Chips> chips_;
+    std::vector<Device*> devices_;
+};
+
+}  // namespace vellum

@@ -1,0 +1,75 @@
+// Which chip gets which ports, lines and callbacks.
+#include "machine/board_chips.hpp"
+
+namespace vellum {
+
+namespace {
+
+constexpr u16 serial_ports[2] = {0x3F8, 0x2F8};
+constexpr u8 serial_irqs[2] = {4, 3};
+constexpr u8 vga_slot = 2;
+
+class NoSink final : public ByteSink {
+public:
+    void put(std::span<const u8>) override {}
+};
+
+std::unique_ptr<ByteSink> or_nothing(std::unique_ptr<ByteSink> sink) {
+    return sink ? std::move(sink) : std::make_unique<NoSink>();
+}
+
+}  // namespace
+
+Board::Chips::Chips(Bus& ports, Bus& mmio, Scheduler& scheduler, GuestMemory& memory, std::span<u8> vram, Log& log,
+                    const MachineConfig& config, BoardParts& parts, BoardHooks hooks)
+    : isa{[this](u8 line, bool level) { pic.set_irq(line, level); }},
+      pic{ports, log, [hooks](bool) { hooks.interrupt_changed(); }},
+      pit{ports, isa.line(0), scheduler, log},
+      rtc{ports, isa.line(8), scheduler, log, static_cast<i64>(parts.start_seconds)},
+      system_ports{ports, pit, log, {.set_a20 = hooks.a20_from_port92, .reset = hooks.reset}},
+      reset_control{log, [hooks](bool) { hooks.reset(); }},
+      pci{ports, log, {.read = [this] { return reset_control.read(); }, .write = [this](u8 v) { reset_control.write(v); }}},
+      host_bridge{hooks.shadow},
+      isa_bridge{pci_isa},
+      power_function{[](std::optional<u16>) {}},
+      fw_cfg{ports, memory, log},
+      keyboard{scheduler, log},
+      keyboard_controller{ports,
+                          isa.line(1),
+                          isa.line(12),
+                          scheduler,
+                          log,
+                          {.set_a20 = hooks.a20_from_keyboard, .a20 = hooks.a20, .reset_request = hooks.reset},
+                          keyboard,
+                          nullptr},
+      post_port{ports},
+      vga{ports, mmio, scheduler, vram, log},
+      vga_function{vga, mmio, parts.firmware.vga_bios, hooks.framebuffer},
+      screen{vga} {
+    for (u32 i = 0; i < 2; ++i) {
+        serial_sinks[i] = or_nothing(std::move(parts.serial[i]));
+        serial[i] = std::make_unique<Uart>(ports, serial_ports[i], isa.line(serial_irqs[i]), scheduler,
+                                           *serial_sinks[i], std::move(parts.on_serial_ready[i]));
+    }
+    if (parts.debug_console) {
+        debug_sink = std::move(parts.debug_console);
+        debug_console = std::make_unique<DebugConsole>(ports, *debug_sink);
+    }
+    if (config.debug_exit) debug_exit = std::make_unique<DebugExit>(ports, hooks.debug_exit);
+    pci.attach(0, 0, host_bridge);
+    pci.attach(1, 0, isa_bridge);
+    pci.attach(1, 3, power_function);
+    pci.attach(vga_slot, 0, vga_function);
+}
+
+std::vector<Device*> Board::Chips::all() {
+    std::vector<Device*> list = {&pic,        &pit,     &rtc,      &system_ports, &reset_control, &pci,
+                                 &host_bridge, &isa_bridge, &power_function, &fw_cfg, &keyboard, &keyboard_controller};
+    for (auto& uart : serial) list.push_back(uart.get());
+    list.push_back(&post_port);
+    list.push_back(&vga);
+    list.push_back(&vga_function);
+    return list;
+}
+
+}  // namespace vellum

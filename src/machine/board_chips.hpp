@@ -1,0 +1,69 @@
+// Every chip on the board, as members in the order in which they are made. The wiring is in board_chips.cpp.
+#pragma once
+
+#include "devices/debug_exit.hpp"
+#include "devices/debug_ports.hpp"
+#include "devices/fw_cfg.hpp"
+#include "devices/i440fx.hpp"
+#include "devices/keyboard_controller.hpp"
+#include "devices/pci.hpp"
+#include "devices/pic.hpp"
+#include "devices/piix3.hpp"
+#include "devices/piix4_pm.hpp"
+#include "devices/pit.hpp"
+#include "devices/ps2_keyboard.hpp"
+#include "devices/rtc.hpp"
+#include "devices/system_ports.hpp"
+#include "devices/uart.hpp"
+#include "devices/vga.hpp"
+#include "devices/vga_pci.hpp"
+#include "devices/vga_screen.hpp"
+#include "machine/board.hpp"
+#include "machine/isa_lines.hpp"
+
+namespace vellum {
+
+// What the chips ask of the board.
+struct BoardHooks {
+    std::function<void()> interrupt_changed;
+    std::function<void(bool)> a20_from_keyboard, a20_from_port92;
+    std::function<bool()> a20;
+    std::function<void()> reset, power_off;
+    std::function<void(u32)> debug_exit;
+    I440fx::OnShadow shadow;
+    VgaPci::OnFramebuffer framebuffer;
+};
+
+struct Board::Chips {
+    Chips(Bus& ports, Bus& mmio, Scheduler& scheduler, GuestMemory& memory, std::span<u8> vram, Log& log,
+          const MachineConfig& config, BoardParts& parts, BoardHooks hooks);
+
+    // All of them, in the order of reset and of the snapshot.
+    std::vector<Device*> all();
+
+    IsaLines isa;
+    IsaLinesOf pci_isa{isa, IsaLines::Source::PciRouter};
+    PicPair pic;
+    Pit pit;
+    Rtc rtc;
+    SystemPorts system_ports;
+    ResetControl reset_control;
+    PciBus pci;
+    I440fx host_bridge;
+    Piix3 isa_bridge;
+    Piix4Pm power_function;
+    FwCfg fw_cfg;
+    Ps2Keyboard keyboard;
+    KeyboardController keyboard_controller;
+    std::unique_ptr<ByteSink> serial_sinks[2];
+    std::unique_ptr<Uart> serial[2];
+    PostPort post_port;
+    std::unique_ptr<ByteSink> debug_sink;
+    std::unique_ptr<DebugConsole> debug_console;
+    std::unique_ptr<DebugExit> debug_exit;
+    Vga vga;
+    VgaPci vga_function;
+    VgaScreen screen;
+};
+
+}  // namespace vellum

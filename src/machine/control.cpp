@@ -1,0 +1,157 @@
+// The commands.
+#include "machine/control.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <string_view>
+
+#include "base/host_error.hpp"
+#include "devices/block_backend.hpp"
+#include "frontend/png.hpp"
+#include "frontend/typing.hpp"
+#include "machine/typist.hpp"
+
+namespace vellum {
+
+namespace {
+
+constexpr u32 cd_sector = 2048, floppy_sector = 512;
+
+using Handler = std::string (*)(const ControlContext&, std::string_view argument);
+struct Command {
+    std::string_view name;
+    Handler handler;
+};
+
+std::string key(const ControlContext& c, std::string_view names) {
+    auto events = keys_for_names(names);
+    if (!events) return fmt::format("error: key {}: no such key\n", names);
+    c.typist.type(*events);
+    return "ok\n";
+}
+
+// \n is Enter, \t Tab, \\ a backslash.
+std::string unescape(std::string_view text) {
+    std::string result;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '\\' || i + 1 == text.size()) {
+            result += text[i];
+            continue;
+        }
+        char c = text[++i];
+        result += c == 'n' ? '\n' : c == 't' ? '\t' : c;
+    }
+    return result;
+}
+
+std::string type(const ControlContext& c, std::string_view text) {
+    c.typist.type(keys_for_text(unescape(text)));
+    return "ok\n";
+}
+
+// mouse DX DY [WHEEL [BUTTONS]]
+std::string mouse(const ControlContext& c, std::string_view text) {
+    std::array<i32, 4> numbers{};
+    std::size_t count = 0;
+    for (const char *p = text.data(), *end = p + text.size(); p < end && count < 4; ++count) {
+        while (p < end && *p == ' ') ++p;
+        auto [next, error] = std::from_chars(p, end, numbers[count]);
+        if (error != std::errc{}) return "error: mouse DX DY [WHEEL [BUTTONS]]\n";
+        p = next;
+    }
+    if (count < 2) return "error: mouse DX DY [WHEEL [BUTTONS]]\n";
+    c.machine.board().mouse({numbers[0], numbers[1], numbers[2], static_cast<u8>(numbers[3] & 7)});
+    return "ok\n";
+}
+
+std::string screenshot(const ControlContext& c, std::string_view path) {
+    Picture picture;
+    c.machine.board().update_picture(picture);
+    write_png(std::string{path}, picture);
+    return "ok\n";
+}
+
+std::string statistics(const ControlContext& c, std::string_view) { return c.statistics() + "ok\n"; }
+
+std::unique_ptr<BlockBackend> open_medium(const ControlContext& c, std::string_view path, bool cd) {
+    if (path.empty() || path == "none") return nullptr;
+    ImageAccess access = cd ? ImageAccess::ReadOnly : c.snapshot ? ImageAccess::Snapshot : ImageAccess::ReadWrite;
+    return open_image(std::string{path}, access, cd ? cd_sector : floppy_sector);
+}
+
+std::string change_cd(const ControlContext& c, std::string_view path) {
+    c.machine.board().change_cd(open_medium(c, path, true));
+    return "ok\n";
+}
+
+// change-floppy [a|b] PATH
+std::string change_floppy(const ControlContext& c, std::string_view text) {
+    u32 drive = 0;
+    if (text.starts_with("a ") || text.starts_with("b ")) {
+        drive = text[0] == 'b';
+        text.remove_prefix(2);
+    }
+    c.machine.board().change_floppy(drive, open_medium(c, text, false));
+    return "ok\n";
+}
+
+std::string reset(const ControlContext& c, std::string_view) {
+    c.machine.reset();
+    return "ok\n";
+}
+
+std::string powerdown(const ControlContext& c, std::string_view) {
+    c.machine.board().press_power_button();
+    return "ok\n";
+}
+
+std::string pause(const ControlContext& c, std::string_view) {
+    c.session.pause();
+    return "ok\n";
+}
+
+std::string resume(const ControlContext& c, std::string_view) {
+    c.session.resume();
+    return "ok\n";
+}
+
+std::string quit(const ControlContext& c, std::string_view) {
+    c.session.end(exit_status::ok);
+    return "ok\n";
+}
+
+constexpr std::array commands = {
+    Command{"key", key},
+    Command{"type", type},
+    Command{"mouse", mouse},
+    Command{"screenshot", screenshot},
+    Command{"stats", statistics},
+    Command{"change-cd", change_cd},
+    Command{"change-floppy", change_floppy},
+    Command{"reset", reset},
+    Command{"powerdown", powerdown},
+    Command{"pause", pause},
+    Command{"continue", resume},
+    Command{"quit", quit},
+};
+
+}  // namespace
+
+std::string run_command(const ControlContext& context, const std::string& line) {
+    std::string_view text = line;
+    std::string_view name = text.substr(0, text.find(' '));
+    std::string_view argument = name.size() < text.size() ? text.substr(name.size() + 1) : std::string_view{};
+    for (const Command& command : commands) {
+        if (command.name != name) continue;
+        try {
+            return command.handler(context, argument);
+        } catch (const std::exception& trouble) {
+            return fmt::format("error: {}\n", trouble.what());
+        }
+    }
+    return fmt::format("error: {}: unknown command\n", name);
+}
+
+}  // namespace vellum

@@ -1,0 +1,26 @@
+// The line commands of `--control`: key, type, mouse, screenshot, stats, change-cd, change-floppy, reset, powerdown,
+// pause, continue, quit. Each is answered with one line, "ok" or "error: ...", or with text that ends in "ok".
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "machine/session.hpp"
+
+namespace vellum {
+
+class Typist;
+
+// What commands need beside the session.
+struct ControlContext {
+    Session& session;
+    Machine& machine;
+    Typist& typist;
+    bool snapshot;
+    std::function<std::string()> statistics;  // JSON; vCPU thread
+};
+
+// Runs one command on the vCPU thread; returns the answer, newline included.
+std::string run_command(const ControlContext& context, const std::string& line);
+
+}  // namespace vellum

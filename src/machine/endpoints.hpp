@@ -1,0 +1,34 @@
+// Far ends of serial lines, the debug console and the control socket: standard input and output, files, Unix sockets.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "devices/byte_sink.hpp"
+#include "machine/config.hpp"
+#include "machine/event_loop.hpp"
+
+namespace vellum {
+
+// Opens `endpoint` for output, and for input when it has any: `on_input` is then called on the event loop's thread.
+// Standard input is put into raw mode when it is a terminal, and restored when the sink goes. A Unix socket listens
+// and serves one connection at a time; output while nobody is connected is dropped. Throws UsageError naming `option`.
+std::unique_ptr<ByteSink> open_endpoint(const std::string& option, const Endpoint& endpoint, EventLoop& loop,
+                                        std::function<void(std::span<const u8>)> on_input);
+
+// Listens on a Unix socket for lines; `on_line` (on the loop's thread) gets each line and a way to answer, which may be
+// called later from any thread.
+using Reply = std::function<void(const std::string&)>;
+class LineServer {
+public:
+    LineServer(const std::string& option, const std::string& path, EventLoop& loop,
+               std::function<void(std::string line, Reply reply)> on_line);
+    ~LineServer();
+
+private:
+    struct Impl;
+    std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace vellum

@@ -1,0 +1,65 @@
+// Guest time: the host's monotonic clock while the machine runs, or one nanosecond for each retired instruction.
+#pragma once
+
+#include <functional>
+
+#include "base/archive.hpp"
+#include "base/scheduler.hpp"
+#include "cpu/state.hpp"
+#include "machine/config.hpp"
+
+namespace vellum {
+
+class GuestClock final : public TimeSource {
+public:
+    // `host_time` is asked only in host mode.
+    GuestClock(ClockKind kind, const CpuState& state, std::function<Nanoseconds()> host_time)
+        : kind_{kind}, state_{state}, host_time_{std::move(host_time)} {}
+
+    ClockKind kind() const { return kind_; }
+
+    Nanoseconds guest_time() override {
+        if (kind_ == ClockKind::Instructions) return state_.instructions + offset_;
+        return stopped_ ? stopped_at_ : host_time_() - offset_;
+    }
+
+    // Instruction mode: an idle processor jumps to the next event.
+    void skip_to(Nanoseconds time) {
+        if (time > guest_time()) offset_ += time - guest_time();
+    }
+    // Host mode: the clock stands still while the machine is paused.
+    void stop() {
+        if (stopped_) return;
+        stopped_at_ = guest_time();
+        stopped_ = true;
+    }
+    void start() {
+        if (!stopped_) return;
+        if (kind_ == ClockKind::Host) offset_ = host_time_() - stopped_at_;
+        stopped_ = false;
+    }
+    // The instruction count at which guest time will be `time`.
+    u64 instructions_at(Nanoseconds time) const { return time > offset_ ? time - offset_ : 0; }
+
+    void serialize(Archive& archive) {
+        Nanoseconds time = guest_time();
+        archive(time);
+        if (!archive.loading()) return;
+        if (kind_ == ClockKind::Instructions) {
+            offset_ = time - state_.instructions;
+        } else {
+            stopped_ = true;
+            stopped_at_ = time;
+        }
+    }
+
+private:
+    ClockKind kind_;
+    const CpuState& state_;
+    std::function<Nanoseconds()> host_time_;
+    u64 offset_ = 0;  // host mode: subtracted; instruction mode: added (idle time)
+    bool stopped_ = true;
+    Nanoseconds stopped_at_ = 0;
+};
+
+}  // namespace vellum

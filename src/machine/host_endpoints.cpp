@@ -1,0 +1,235 @@
+// Endpoints on Linux: terminals, files and Unix sockets.
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "base/host_error.hpp"
+#include "machine/endpoints.hpp"
+
+namespace vellum {
+
+namespace {
+
+constexpr std::size_t longest_line = 4096;
+
+void write_all(int descriptor, std::span<const u8> bytes) {
+    while (!bytes.empty()) {
+        ssize_t n = write(descriptor, bytes.data(), bytes.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return;  // the reader went away: as with an unplugged cable, the bytes are lost
+        bytes = bytes.subspan(static_cast<std::size_t>(n));
+    }
+}
+
+class NullSink final : public ByteSink {
+public:
+    void put(std::span<const u8>) override {}
+};
+
+class FileSink final : public ByteSink {
+public:
+    FileSink(const std::string& option, const std::string& path)
+        : descriptor_{open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)} {
+        if (descriptor_ < 0)
+            throw UsageError(fmt::format("{} file:{}: {}; name a file that can be written", option, path, std::strerror(errno)));
+    }
+    ~FileSink() override { close(descriptor_); }
+    void put(std::span<const u8> bytes) override { write_all(descriptor_, bytes); }
+
+private:
+    int descriptor_;
+};
+
+class StdioSink final : public ByteSink {
+public:
+    StdioSink() {
+        if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &before_) != 0) return;
+        raw_mode_ = true;
+        termios raw = before_;
+        cfmakeraw(&raw);
+        raw.c_oflag |= OPOST;  // the guest sends its own carriage returns, our messages do not
+        raw.c_lflag |= ISIG;   // Ctrl-C ends Vellum
+        tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+    }
+    ~StdioSink() override {
+        if (raw_mode_) tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+    }
+    void put(std::span<const u8> bytes) override { write_all(STDOUT_FILENO, bytes); }
+
+private:
+    termios before_{};
+    bool raw_mode_ = false;
+};
+
+// A listening socket; the path is removed again. A stale socket file (nobody answers) is replaced.
+int listen_at(const std::string& option, const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path)
+        throw UsageError(fmt::format("{} unix:{}: the path is longer than {} characters", option, path,
+                                     sizeof address.sun_path - 1));
+    std::memcpy(address.sun_path, path.data(), path.size());
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct stat info;
+    if (stat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) {
+        int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        bool alive = connect(probe, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+        close(probe);
+        if (!alive) unlink(path.c_str());
+    }
+    mode_t before = umask(0077);
+    bool bound = listener >= 0 && bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    umask(before);
+    if (!bound || listen(listener, 4) != 0) {
+        int error = errno;
+        if (listener >= 0) close(listener);
+        throw UsageError(fmt::format("{} unix:{}: {}; name a path where a socket can be made", option, path,
+                                     std::strerror(error)));
+    }
+    return listener;
+}
+
+class SocketSink final : public ByteSink {
+public:
+    SocketSink(const std::string& option, const std::string& path, EventLoop& loop,
+               std::function<void(std::span<const u8>)> on_input)
+        : path_{path}, shared_{std::make_shared<Shared>()} {
+        shared_->listener = listen_at(option, path);
+        loop.watch(shared_->listener, [shared = shared_, &loop, on_input] { return shared->accept_one(loop, on_input, shared); });
+    }
+    ~SocketSink() override {
+        shared_->closed = true;
+        close(shared_->listener);
+        unlink(path_.c_str());
+    }
+    void put(std::span<const u8> bytes) override {
+        std::lock_guard lock{shared_->mutex};
+        if (shared_->connection >= 0) write_all(shared_->connection, bytes);
+    }
+
+private:
+    struct Shared {
+        int listener = -1;
+        std::atomic<bool> closed = false;
+        std::mutex mutex;
+        int connection = -1;
+
+        bool accept_one(EventLoop& loop, const std::function<void(std::span<const u8>)>& on_input,
+                        const std::shared_ptr<Shared>& self) {
+            if (closed) return false;
+            int accepted = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+            if (accepted < 0) return errno == EINTR || errno == ECONNABORTED;
+            std::lock_guard lock{mutex};
+            if (connection >= 0) shutdown(connection, SHUT_RDWR);  // its own watch closes it
+            connection = accepted;
+            loop.watch(accepted, [self, accepted, on_input] { return self->read_some(accepted, on_input); });
+            return true;
+        }
+        bool read_some(int from, const std::function<void(std::span<const u8>)>& on_input) {
+            u8 bytes[512];
+            ssize_t n = read(from, bytes, sizeof bytes);
+            if (n > 0) {
+                on_input({bytes, static_cast<std::size_t>(n)});
+                return true;
+            }
+            std::lock_guard lock{mutex};
+            if (connection == from) connection = -1;
+            close(from);
+            return false;
+        }
+    };
+    std::string path_;
+    std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace
+
+std::unique_ptr<ByteSink> open_endpoint(const std::string& option, const Endpoint& endpoint, EventLoop& loop,
+                                        std::function<void(std::span<const u8>)> on_input) {
+    switch (endpoint.kind) {
+        case Endpoint::Kind::Null: return std::make_unique<NullSink>();
+        case Endpoint::Kind::File: return std::make_unique<FileSink>(option, endpoint.path);
+        case Endpoint::Kind::Unix: return std::make_unique<SocketSink>(option, endpoint.path, loop, std::move(on_input));
+        case Endpoint::Kind::Stdio: break;
+    }
+    auto sink = std::make_unique<StdioSink>();
+    if (on_input)
+        loop.watch(STDIN_FILENO, [on_input = std::move(on_input)] {
+            u8 bytes[512];
+            ssize_t n = read(STDIN_FILENO, bytes, sizeof bytes);
+            if (n > 0) on_input({bytes, static_cast<std::size_t>(n)});
+            return n > 0 || (n < 0 && errno == EINTR);
+        });
+    return sink;
+}
+
+struct LineServer::Impl {
+    std::string path;
+    int listener = -1;
+    std::atomic<bool> closed = false;
+    std::function<void(std::string, Reply)> on_line;
+
+    struct Connection {
+        int descriptor;
+        std::string text;
+        std::mutex mutex;
+        ~Connection() { close(descriptor); }
+        void answer(const std::string& line) {
+            std::lock_guard lock{mutex};
+            write_all(descriptor, {reinterpret_cast<const u8*>(line.data()), line.size()});
+        }
+    };
+
+    bool accept_one(EventLoop& loop, const std::shared_ptr<Impl>& self) {
+        if (closed) return false;
+        int accepted = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+        if (accepted < 0) return errno == EINTR || errno == ECONNABORTED;
+        auto connection = std::make_shared<Connection>();
+        connection->descriptor = accepted;
+        loop.watch(accepted, [self, connection] { return self->read_lines(connection); });
+        return true;
+    }
+
+    bool read_lines(const std::shared_ptr<Connection>& connection) {
+        char bytes[512];
+        ssize_t n = read(connection->descriptor, bytes, sizeof bytes);
+        if (n <= 0) return n < 0 && errno == EINTR;
+        connection->text.append(bytes, static_cast<std::size_t>(n));
+        for (std::size_t end; (end = connection->text.find('\n')) != std::string::npos;) {
+            std::string line = connection->text.substr(0, end);
+            connection->text.erase(0, end + 1);
+            if (!line.empty() && line.back() == '\r') line.pop_back();
+            on_line(std::move(line), [connection](const std::string& reply) { connection->answer(reply); });
+        }
+        return connection->text.size() <= longest_line;
+    }
+};
+
+LineServer::LineServer(const std::string& option, const std::string& path, EventLoop& loop,
+                       std::function<void(std::string line, Reply reply)> on_line)
+    : impl_{std::make_shared<Impl>()} {
+    impl_->path = path;
+    impl_->listener = listen_at(option, path);
+    impl_->on_line = std::move(on_line);
+    loop.watch(impl_->listener, [impl = impl_, &loop] { return impl->accept_one(loop, impl); });
+}
+
+LineServer::~LineServer() {
+    impl_->closed = true;
+    close(impl_->listener);
+    unlink(impl_->path.c_str());
+}
+
+}  // namespace vellum

@@ -1,0 +1,76 @@
+// The process on Linux: clocks, /proc, signals.
+#include "machine/host_process.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include <fstream>
+#include <string>
+#include <thread>
+
+namespace vellum {
+
+namespace {
+u64 kilobytes_after(const char* path, const std::string& label) {
+    std::ifstream file{path};
+    std::string word;
+    while (file >> word)
+        if (word == label) {
+            u64 kilobytes = 0;
+            file >> kilobytes;
+            return kilobytes;
+        }
+    return 0;
+}
+
+sigset_t watched_signals(bool with_wake_up) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
+    if (with_wake_up) sigaddset(&set, SIGUSR2);
+    return set;
+}
+}  // namespace
+
+Nanoseconds host_monotonic_time() {
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<u64>(now.tv_sec) * second + static_cast<u64>(now.tv_nsec);
+}
+
+double process_cpu_seconds() {
+    rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+u64 seconds_since_epoch() { return static_cast<u64>(time(nullptr)); }
+
+u64 process_memory_bytes() {
+    return (kilobytes_after("/proc/self/smaps_rollup", "Pss:") + kilobytes_after("/proc/self/status", "VmPTE:")) * 1024;
+}
+
+struct SignalWatch::Impl {
+    std::thread thread;
+};
+
+SignalWatch::SignalWatch(std::function<void(int)> on_signal) : impl_{new Impl} {
+    signal(SIGPIPE, SIG_IGN);
+    sigset_t set = watched_signals(true);
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    impl_->thread = std::thread{[on_signal = std::move(on_signal), set] {
+        int number = 0;
+        while (sigwait(&set, &number) == 0 && number != SIGUSR2) on_signal(number);
+    }};
+}
+
+SignalWatch::~SignalWatch() {
+    pthread_kill(impl_->thread.native_handle(), SIGUSR2);
+    impl_->thread.join();
+    delete impl_;
+}
+
+}  // namespace vellum

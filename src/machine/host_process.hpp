@@ -1,0 +1,30 @@
+// What the host says about our own process, and its clock.
+#pragma once
+
+#include <functional>
+
+#include "base/types.hpp"
+
+namespace vellum {
+
+Nanoseconds host_monotonic_time();
+double process_cpu_seconds();  // user plus system time of all threads
+u64 seconds_since_epoch();     // for the guest's real-time clock
+// Proportional set size plus page tables (Pss of smaps_rollup, VmPTE of status), in bytes; 0 when not readable.
+u64 process_memory_bytes();
+
+// Calls `on_signal(number)` from a thread of its own when SIGINT, SIGTERM or SIGHUP arrives. Must be made before any
+// other thread, so that all inherit the blocked signals. SIGPIPE is ignored from then on.
+class SignalWatch {
+public:
+    explicit SignalWatch(std::function<void(int)> on_signal);
+    ~SignalWatch();
+    SignalWatch(const SignalWatch&) = delete;
+    SignalWatch& operator=(const SignalWatch&) = delete;
+
+private:
+    struct Impl;
+    Impl* impl_;
+};
+
+}  // namespace vellum

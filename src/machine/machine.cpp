@@ -1,0 +1,94 @@
+// The loop around an engine.
+#include "machine/machine.hpp"
+
+#include <algorithm>
+
+#include "cpu/interpreter.hpp"
+#include "jit/translator.hpp"
+
+namespace vellum {
+
+namespace {
+
+std::unique_ptr<Engine> make_engine(EngineKind kind, const MachineConfig& config, Cpu& cpu) {
+    if (kind == EngineKind::Interp) return std::make_unique<Interpreter>(cpu);
+    TranslatorConfig translator;
+    translator.count = config.count || config.clock == ClockKind::Instructions;
+    return make_translator(cpu, translator);
+}
+
+}  // namespace
+
+Machine::Machine(const MachineConfig& config, EngineKind engine, BoardParts parts, Log& log)
+    : reboot_{config.reboot}, host_time_{parts.host_time} {
+    board_ = std::make_unique<Board>(config, std::move(parts), log);
+    engine_ = make_engine(engine, config, board_->cpu());
+    if (config.clock == ClockKind::Host)
+        keeper_ = std::make_unique<TimeKeeper>([this] { board_->cpu().attention.raise(Attention::Stop); });
+    board_->on_deadline_moved = [this] { set_deadline(); };
+}
+
+Machine::~Machine() = default;
+
+// Tells the engine, or the keeper who will tell it, when the next timer is due.
+void Machine::set_deadline() {
+    Nanoseconds next = board_->scheduler().next_deadline();
+    GuestClock& clock = board_->clock();
+    if (clock.kind() == ClockKind::Instructions) {
+        u64 at = next == ~Nanoseconds{0} ? ~u64{0} : clock.instructions_at(next);
+        board_->state().instruction_limit = std::min(limit_, at);
+    } else {
+        Nanoseconds now = clock.guest_time();
+        Nanoseconds wait = next > now ? next - now : 0;
+        keeper_->set(next == ~Nanoseconds{0} ? next : host_time_() + wait);
+    }
+}
+
+void Machine::reset() {
+    board_->reset();
+    engine_->state_replaced();
+}
+
+std::optional<int> Machine::handle_events() {
+    BoardEvents events = board_->take_events();
+    if (events.debug_exit) return exit_status::debug_exit(*events.debug_exit);
+    if (events.power_off) return exit_status::ok;
+    if (events.reset) {
+        if (!reboot_) return exit_status::ok;
+        reset();
+    } else if (events.physical_map_replaced) {
+        engine_->state_replaced();
+    }
+    return std::nullopt;
+}
+
+Machine::Slice Machine::run_slice(u64 limit) {
+    limit_ = limit;
+    CpuState& state = board_->state();
+    GuestClock& clock = board_->clock();
+    board_->scheduler().advance_to(clock.guest_time());
+    if (auto status = handle_events()) return {Slice::Kind::Ended, 0, *status};
+    set_deadline();
+    if (state.instructions >= limit_) return {Slice::Kind::Stopped};
+    Stop stop = engine_->run();
+    if (auto status = handle_events()) return {Slice::Kind::Ended, 0, *status};
+    switch (stop) {
+        case Stop::TripleFault:
+            if (!reboot_) return {Slice::Kind::Ended, 0, exit_status::triple_fault};
+            reset();
+            return {Slice::Kind::Stopped};
+        case Stop::Halted: {
+            Nanoseconds next = board_->scheduler().next_deadline();
+            if (clock.kind() == ClockKind::Instructions && next != ~Nanoseconds{0}) {
+                clock.skip_to(next);
+                return {Slice::Kind::Stopped};
+            }
+            return {Slice::Kind::Idle, next};
+        }
+        case Stop::Attention:
+        case Stop::InstructionLimit: break;
+    }
+    return {Slice::Kind::Stopped};
+}
+
+}  // namespace vellum

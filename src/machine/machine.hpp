@@ -1,0 +1,51 @@
+// A board with an engine: runs in slices until something needs the world outside. One thread at a time.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "cpu/engine.hpp"
+#include "machine/board.hpp"
+#include "machine/time_keeper.hpp"
+
+namespace vellum {
+
+class Machine {
+public:
+    // `engine` is Bt or Interp (lockstep is two machines, lockstep.hpp).
+    Machine(const MachineConfig& config, EngineKind engine, BoardParts parts, Log& log);
+    ~Machine();
+
+    Board& board() { return *board_; }
+    Engine& engine() { return *engine_; }
+
+    struct Slice {
+        enum class Kind : u8 {
+            Stopped,  // Attention::Stop, or the instruction limit was reached: look around and call again
+            Idle,     // halted: nothing happens before `until` (guest time) unless somebody does something
+            Ended,    // the machine is off: `exit_status`
+        } kind;
+        Nanoseconds until = 0;
+        int exit_status = 0;
+    };
+    // Stops at the latest when `limit` instructions have retired in all (instruction clock only).
+    Slice run_slice(u64 limit = ~u64{0});
+
+    void reset();
+    // Guest time runs only between start and stop (host clock).
+    void start() { board_->clock().start(); }
+    void stop() { board_->clock().stop(); }
+
+private:
+    void set_deadline();
+    std::optional<int> handle_events();
+
+    bool reboot_;
+    u64 limit_ = ~u64{0};
+    std::unique_ptr<Board> board_;
+    std::unique_ptr<Engine> engine_;
+    std::function<Nanoseconds()> host_time_;
+    std::unique_ptr<TimeKeeper> keeper_;  // host clock only
+};
+
+}  // namespace vellum

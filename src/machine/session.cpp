@@ -1,0 +1,153 @@
+// Work between slices, waiting, and what frontends are shown.
+#include "machine/session.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace vellum {
+
+namespace {
+constexpr Nanoseconds longest_wait = second;  // an idle machine still measures its speed now and then
+}
+
+Session::Session(Machine& machine, std::string engine_name, bool host_clock)
+    : machine_{machine}, engine_name_{std::move(engine_name)}, host_clock_{host_clock} {}
+
+void Session::post(std::function<void()> work) {
+    {
+        std::lock_guard lock{mutex_};
+        work_.push_back(std::move(work));
+    }
+    machine_.board().cpu().attention.raise(Attention::Stop);
+    posted_.notify_one();
+}
+
+void Session::end(int exit_status) {
+    post([this, exit_status] {
+        if (!ended_) ended_ = exit_status;
+    });
+}
+
+void Session::pause() {
+    post([this] {
+        paused_ = true;
+        machine_.stop();
+    });
+}
+
+void Session::resume() {
+    post([this] {
+        paused_ = false;
+        machine_.start();
+    });
+}
+
+void Session::do_posted_work() {
+    std::unique_lock lock{mutex_};
+    while (!work_.empty() && !ended_) {
+        auto work = std::move(work_.front());
+        work_.pop_front();
+        lock.unlock();
+        work();
+        lock.lock();
+    }
+}
+
+void Session::wait(Nanoseconds guest_deadline) {
+    Nanoseconds now = machine_.board().clock().guest_time();
+    Nanoseconds span = std::min(longest_wait, guest_deadline > now ? guest_deadline - now : 0);
+    std::unique_lock lock{mutex_};
+    if (paused_ || !host_clock_)  // guest time stands: only posted work changes anything
+        posted_.wait(lock, [this] { return !work_.empty(); });
+    else
+        posted_.wait_for(lock, std::chrono::nanoseconds{span}, [this] { return !work_.empty(); });
+}
+
+int Session::run() {
+    machine_.start();
+    while (!ended_) {
+        // Cleared before the work is looked at: what is posted later raises it again.
+        machine_.board().cpu().attention.clear(Attention::Stop);
+        do_posted_work();
+        if (ended_) break;
+        if (paused_) {
+            set_state(GuestState::Paused);
+            wait(~Nanoseconds{0});
+            continue;
+        }
+        set_state(GuestState::Running);
+        Machine::Slice slice = machine_.run_slice();
+        measure_speed();
+        if (slice.kind == Machine::Slice::Kind::Ended) {
+            ended_ = slice.exit_status;
+        } else if (slice.kind == Machine::Slice::Kind::Idle) {
+            set_state(GuestState::Idle);
+            wait(slice.until);
+        }
+    }
+    refresh_screens();
+    set_state(GuestState::Finished);
+    finished_ = true;
+    return *ended_;
+}
+
+// --- screens: drawn by the vCPU thread when somebody asked since the last time
+
+void Session::refresh_screens() {
+    refresh_asked_ = false;
+    Board& board = machine_.board();
+    bool new_picture = board.update_picture(drawn_);
+    bool new_text = board.update_text(drawn_text_);
+    text_mode_ = drawn_text_.columns != 0;
+    std::lock_guard lock{screen_mutex_};
+    if (new_picture) {
+        picture_ = drawn_;
+        ++picture_generation_;
+    }
+    if (new_text) {
+        text_ = drawn_text_;
+        ++text_generation_;
+    }
+}
+
+bool Session::picture(Picture& out, u64& generation) {
+    if (!finished_ && !refresh_asked_.exchange(true)) post([this] { refresh_screens(); });
+    std::lock_guard lock{screen_mutex_};
+    if (generation == picture_generation_) return false;
+    generation = picture_generation_;
+    out = picture_;
+    return true;
+}
+
+bool Session::text(TextScreen& out, u64& generation) {
+    if (!finished_ && !refresh_asked_.exchange(true)) post([this] { refresh_screens(); });
+    std::lock_guard lock{screen_mutex_};
+    if (generation == text_generation_ || text_.columns == 0) return false;
+    generation = text_generation_;
+    out = text_;
+    return true;
+}
+
+// --- people
+
+void Session::key(KeyEvent event) {
+    post([this, event] { machine_.board().key(event); });
+}
+
+void Session::mouse(MouseEvent event) {
+    post([this, event] { machine_.board().mouse(event); });
+}
+
+void Session::measure_speed() {
+    Nanoseconds now = machine_.board().clock().guest_time();
+    if (now - measured_at_ < second) return;
+    u64 instructions = machine_.board().state().instructions;
+    if (host_clock_)
+        mips_ = static_cast<double>(instructions - measured_instructions_) * 1000.0 / static_cast<double>(now - measured_at_);
+    measured_instructions_ = instructions;
+    measured_at_ = now;
+}
+
+MachineStatus Session::status() const { return {state_, mips_, engine_name_}; }
+
+}  // namespace vellum

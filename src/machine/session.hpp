@@ -1,0 +1,70 @@
+// One running machine as other threads see it: they post work, the vCPU thread does it between slices.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+
+#include "frontend/frontend.hpp"
+#include "machine/machine.hpp"
+
+namespace vellum {
+
+class Session final : public MachineControl {
+public:
+    Session(Machine& machine, std::string engine_name, bool host_clock);
+
+    // The vCPU thread's life: returns the exit status.
+    int run();
+
+    // --- any thread
+    void post(std::function<void()> work);  // done on the vCPU thread, in order
+    void end(int exit_status);              // the first status given counts
+    void mark_finished() { finished_ = true; }  // the vCPU thread is gone
+    void pause();
+    void resume();
+
+    bool picture(Picture& out, u64& generation) override;
+    bool text(TextScreen& out, u64& generation) override;
+    bool text_mode() const override { return text_mode_; }
+    void key(KeyEvent event) override;
+    void mouse(MouseEvent event) override;
+    MachineStatus status() const override;
+    bool finished() const override { return finished_; }
+    void request_quit() override { end(exit_status::ok); }
+
+private:
+    void do_posted_work();
+    void wait(Nanoseconds guest_deadline);
+    void refresh_screens();
+    void measure_speed();
+    void set_state(GuestState state) { state_ = state; }
+
+    Machine& machine_;
+    std::string engine_name_;
+    bool host_clock_;
+
+    mutable std::mutex mutex_;  // posted work, status
+    std::condition_variable posted_;
+    std::deque<std::function<void()>> work_;
+    std::optional<int> ended_;
+    bool paused_ = false;
+
+    std::atomic<GuestState> state_ = GuestState::Running;
+    std::atomic<bool> finished_ = false, text_mode_ = true, refresh_asked_ = false;
+    std::atomic<double> mips_ = 0;
+    u64 measured_instructions_ = 0;
+    Nanoseconds measured_at_ = 0;
+
+    mutable std::mutex screen_mutex_;
+    Picture picture_;
+    TextScreen text_;
+    u64 picture_generation_ = 0, text_generation_ = 0;
+    Picture drawn_;         // vCPU thread: what update_picture works on
+    TextScreen drawn_text_;
+};
+
+}  // namespace vellum
