@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/host_error.hpp"
 #include "machine/board_chips.hpp"
 
 namespace vellum {
@@ -202,10 +203,17 @@ void Board::mouse(MouseEvent) {}
 void Board::press_power_button() {}
 bool Board::can_receive(u32 port) const { return chips_->serial[port]->can_receive(); }
 void Board::receive(u32 port, u8 byte) { chips_->serial[port]->receive(byte); }
-void Board::change_cd(std::unique_ptr<BlockBackend>) {}
+void Board::change_cd(std::unique_ptr<BlockBackend> medium) {
+    if (!chips_->cd) throw UsageError("there is no CD drive: --hdc took its place");
+    chips_->cd->change_medium(std::move(medium));
+}
 void Board::change_floppy(u32, std::unique_ptr<BlockBackend>) {}
 bool Board::update_picture(Picture& picture) { return chips_->screen.update(clock_.guest_time(), picture); }
 bool Board::update_text(TextScreen& screen) { return chips_->screen.update(clock_.guest_time(), screen); }
-bool Board::flush_disks() { return true; }
+bool Board::flush_disks() {
+    bool all = true;
+    for (BlockBackend* image : chips_->disk_images) all &= image->flush();
+    return all;
+}
 
 }  // namespace vellum

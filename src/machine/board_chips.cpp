@@ -31,6 +31,7 @@ Board::Chips::Chips(Bus& ports, Bus& mmio, Scheduler& scheduler, GuestMemory& me
       pci{ports, log, {.read = [this] { return reset_control.read(); }, .write = [this](u8 v) { reset_control.write(v); }}},
       host_bridge{hooks.shadow},
       isa_bridge{pci_isa},
+      ide{ports, isa.line(14), isa.line(15), scheduler, memory, log},
       power_function{[](std::optional<u16>) {}},
       fw_cfg{ports, memory, log},
       keyboard{scheduler, log},
@@ -55,16 +56,29 @@ Board::Chips::Chips(Bus& ports, Bus& mmio, Scheduler& scheduler, GuestMemory& me
         debug_sink = std::move(parts.debug_console);
         debug_console = std::make_unique<DebugConsole>(ports, *debug_sink);
     }
+    attach_drives(parts);
     if (config.debug_exit) debug_exit = std::make_unique<DebugExit>(ports, hooks.debug_exit);
     pci.attach(0, 0, host_bridge);
     pci.attach(1, 0, isa_bridge);
+    pci.attach(1, 1, ide);
     pci.attach(1, 3, power_function);
     pci.attach(vga_slot, 0, vga_function);
 }
 
+// hda and hdb on the first channel, hdc and hdd on the second; a CD drive in hdc's place unless there is a disk.
+void Board::Chips::attach_drives(BoardParts& parts) {
+    bool third_disk = parts.disks[2] != nullptr;
+    for (u8 i = 0; i < 4; ++i) {
+        if (!parts.disks[i]) continue;
+        disk_images.push_back(parts.disks[i].get());
+        ide.attach_disk(i / 2, i % 2, std::move(parts.disks[i]));
+    }
+    if (!third_disk) cd = &ide.attach_cd(1, 0, std::move(parts.cd));
+}
+
 std::vector<Device*> Board::Chips::all() {
     std::vector<Device*> list = {&pic,        &pit,     &rtc,      &system_ports, &reset_control, &pci,
-                                 &host_bridge, &isa_bridge, &power_function, &fw_cfg, &keyboard, &keyboard_controller};
+                                 &host_bridge, &isa_bridge, &ide, &power_function, &fw_cfg, &keyboard, &keyboard_controller};
     for (auto& uart : serial) list.push_back(uart.get());
     list.push_back(&post_port);
     list.push_back(&vga);

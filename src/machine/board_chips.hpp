@@ -9,6 +9,7 @@
 #include "devices/pci.hpp"
 #include "devices/pic.hpp"
 #include "devices/piix3.hpp"
+#include "devices/piix3_ide.hpp"
 #include "devices/piix4_pm.hpp"
 #include "devices/pit.hpp"
 #include "devices/ps2_keyboard.hpp"
@@ -38,6 +39,7 @@ struct Board::Chips {
     Chips(Bus& ports, Bus& mmio, Scheduler& scheduler, GuestMemory& memory, std::span<u8> vram, Log& log,
           const MachineConfig& config, BoardParts& parts, BoardHooks hooks);
 
+    void attach_drives(BoardParts& parts);
     // All of them, in the order of reset and of the snapshot.
     std::vector<Device*> all();
 
@@ -51,6 +53,7 @@ struct Board::Chips {
     PciBus pci;
     I440fx host_bridge;
     Piix3 isa_bridge;
+    Piix3Ide ide;
     Piix4Pm power_function;
     FwCfg fw_cfg;
     Ps2Keyboard keyboard;
@@ -64,6 +67,8 @@ struct Board::Chips {
     Vga vga;
     VgaPci vga_function;
     VgaScreen screen;
+    AtapiCd* cd = nullptr;
+    std::vector<BlockBackend*> disk_images;  // inside the drives; to be flushed at the end
 };
 
 }  // namespace vellum
