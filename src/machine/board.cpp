@@ -35,6 +35,7 @@ Board::Board(const MachineConfig& config, BoardParts parts, Log& log)
     std::copy(firmware_.bios.begin(), firmware_.bios.end(), storage.begin() + static_cast<std::ptrdiff_t>(ram_bytes_));
     BoardHooks hooks{
         .interrupt_changed = [this] { update_interrupt(); },
+        .non_maskable_interrupt = [this] { cpu_.attention.raise(Attention::Nmi); },
         .a20_from_keyboard = [this](bool on) { a20_keyboard_ = on, set_a20(); },
         .a20_from_port92 = [this](bool on) { a20_port92_ = on, set_a20(); },
         .a20 = [this] { return a20_keyboard_ || a20_port92_; },
@@ -62,8 +63,7 @@ Board::~Board() = default;
 void Board::map_memory() {
     u64 bios_bytes = round_up(firmware_.bios.size(), page_size);
     memory_.map(Physical{0}, std::min<u64>(ram_bytes_, legacy_video), 0, true, true);
-    if (ram_bytes_ > shadow_end)
-        memory_.map(Physical{shadow_end}, ram_bytes_ - shadow_end, shadow_end, true, true);
+    if (ram_bytes_ > shadow_end) memory_.map(Physical{shadow_end}, ram_bytes_ - shadow_end, shadow_end, true, true);
     memory_.map(Physical{(u64{1} << 32) - bios_bytes}, bios_bytes, ram_bytes_, true, false);
     shadow(shadow_base, shadow_end - shadow_base, false, false);
 }
@@ -132,10 +132,16 @@ void Board::serialize(Archive& archive) {
 
 // --- interrupts
 
-bool Board::interrupt_pending() const { return chips_->pic.interrupt_requested(); }
+// The PIC's request reaches the processor only through the local APIC (SDM 3A 11.5.1, LINT0 in ExtINT mode) or while
+// that is switched off.
+bool Board::interrupt_pending() const {
+    return chips_->local_apic.interrupt_requested() ||
+           (chips_->local_apic.accepts_pic() && chips_->pic.interrupt_requested());
+}
 
 u8 Board::acknowledge_interrupt() {
-    u8 vector = chips_->pic.acknowledge();
+    bool from_apic = chips_->local_apic.interrupt_requested();
+    u8 vector = from_apic ? chips_->local_apic.acknowledge() : chips_->pic.acknowledge();
     update_interrupt();
     return vector;
 }
@@ -148,8 +154,11 @@ void Board::update_interrupt() {
         cpu_.attention.clear(Attention::Interrupt);
 }
 
-u64 Board::apic_base() const { return 0; }
-void Board::set_apic_base(u64) {}
+u64 Board::apic_base() const { return chips_->local_apic.base(); }
+void Board::set_apic_base(u64 value) {
+    chips_->local_apic.set_base(value);
+    update_interrupt();
+}
 void Board::set_ferr(bool level) { chips_->isa.line(13).set(level); }
 
 // --- buses. Time is brought up to date first, so that a chip that is looked at has seen all its timers fire.
@@ -186,6 +195,7 @@ void Board::write_mmio(Physical address, u8 size, u32 value) {
     }
     if (at >= shadow_end) scheduler_.advance_to(clock_.guest_time());
     mmio_.write(at, size, value);
+    update_interrupt();  // a write to LINT0 opens or closes the way of the PIC's request
     deadline_may_have_moved();
 }
 
@@ -200,7 +210,7 @@ void Board::deadline_may_have_moved() {
 void Board::key(KeyEvent event) { chips_->keyboard.key(event); }
 bool Board::keyboard_idle() const { return chips_->keyboard.idle(); }
 void Board::mouse(MouseEvent) {}
-void Board::press_power_button() {}
+void Board::press_power_button() { chips_->acpi.press_power_button(); }
 bool Board::can_receive(u32 port) const { return chips_->serial[port]->can_receive(); }
 void Board::receive(u32 port, u8 byte) { chips_->serial[port]->receive(byte); }
 void Board::change_cd(std::unique_ptr<BlockBackend> medium) {

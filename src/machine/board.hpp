@@ -31,7 +31,7 @@ struct BoardParts {
     std::unique_ptr<BlockBackend> cd;           // null: an empty CD drive in place of the third disk, if that is null
     Firmware firmware;
     std::function<Nanoseconds()> host_time;
-    u64 start_seconds = 0;  // what the real-time clock shows at guest time 0
+    u64 start_seconds = 0;                     // what the real-time clock shows at guest time 0
     std::function<void()> on_serial_ready[2];  // the guest made room for input
 };
 
@@ -44,7 +44,7 @@ struct BoardEvents {
 };
 
 class Board final : public Outside {
-public:
+ public:
     Board(const MachineConfig& config, BoardParts parts, Log& log);
     ~Board();
 
@@ -85,7 +85,7 @@ public:
     void set_apic_base(u64 value) override;
     void set_ferr(bool level) override;
 
-private:
+ private:
     struct Chips;
     void map_memory();
     void shadow(u32 first, u32 size, bool read_ram, bool write_ram);

@@ -7,10 +7,10 @@ namespace {
 
 constexpr u16 serial_ports[2] = {0x3F8, 0x2F8};
 constexpr u8 serial_irqs[2] = {4, 3};
-constexpr u8 vga_slot = 2;
+constexpr u8 vga_slot = 2, acpi_irq = 9;
 
 class NoSink final : public ByteSink {
-public:
+ public:
     void put(std::span<const u8>) override {}
 };
 
@@ -22,27 +22,43 @@ std::unique_ptr<ByteSink> or_nothing(std::unique_ptr<ByteSink> sink) {
 
 Board::Chips::Chips(Bus& ports, Bus& mmio, Scheduler& scheduler, GuestMemory& memory, std::span<u8> vram, Log& log,
                     const MachineConfig& config, BoardParts& parts, BoardHooks hooks)
-    : isa{[this](u8 line, bool level) { pic.set_irq(line, level); }},
-      pic{ports, log, [hooks](bool) { hooks.interrupt_changed(); }},
+    : isa{[this](u8 line, bool level) { set_isa_line(line, level); }},
+      pic{ports, log,
+          [this, hooks](bool level) {
+              local_apic.set_lint0(level);
+              hooks.interrupt_changed();
+          }},
+      local_apic{mmio,
+                 scheduler,
+                 log,
+                 {.on_output = [hooks](bool) { hooks.interrupt_changed(); },
+                  .on_eoi = [this](u8 vector) { io_apic.end_of_interrupt(vector); },
+                  .on_nmi = hooks.non_maskable_interrupt,
+                  .acknowledge_pic = [this] { return pic.acknowledge(); }}},
+      io_apic{mmio, local_apic, log},
       pit{ports, isa.line(0), scheduler, log},
       rtc{ports, isa.line(8), scheduler, log, static_cast<i64>(parts.start_seconds)},
+      hpet{mmio, hpet_lines, scheduler, log,
+           [this](bool legacy) {
+               pit.connect_irq(!legacy);
+               rtc.connect_irq(!legacy);
+           }},
+      acpi{ports, isa.line(acpi_irq, IsaLines::Source::Acpi), scheduler, log, hooks.power_off},
       system_ports{ports, pit, log, {.set_a20 = hooks.a20_from_port92, .reset = hooks.reset}},
       reset_control{log, [hooks](bool) { hooks.reset(); }},
-      pci{ports, log, {.read = [this] { return reset_control.read(); }, .write = [this](u8 v) { reset_control.write(v); }}},
+      pci{ports,
+          log,
+          {.read = [this] { return reset_control.read(); }, .write = [this](u8 v) { reset_control.write(v); }}},
       host_bridge{hooks.shadow},
       isa_bridge{pci_isa},
       ide{ports, isa.line(14), isa.line(15), scheduler, memory, log},
-      power_function{[](std::optional<u16>) {}},
+      power_function{[this](std::optional<u16> base) { acpi.set_io_base(base); }},
       fw_cfg{ports, memory, log},
       keyboard{scheduler, log},
-      keyboard_controller{ports,
-                          isa.line(1),
-                          isa.line(12),
-                          scheduler,
-                          log,
-                          {.set_a20 = hooks.a20_from_keyboard, .a20 = hooks.a20, .reset_request = hooks.reset},
-                          keyboard,
-                          nullptr},
+      keyboard_controller{
+          ports,     isa.line(1), isa.line(12),
+          scheduler, log,         {.set_a20 = hooks.a20_from_keyboard, .a20 = hooks.a20, .reset_request = hooks.reset},
+          keyboard,  nullptr},
       post_port{ports},
       vga{ports, mmio, scheduler, vram, log},
       vga_function{vga, mmio, parts.firmware.vga_bios, hooks.framebuffer},
@@ -65,6 +81,12 @@ Board::Chips::Chips(Bus& ports, Bus& mmio, Scheduler& scheduler, GuestMemory& me
     pci.attach(vga_slot, 0, vga_function);
 }
 
+// The I/O APIC sees the ISA lines too; the timer is on its pin 2, as the firmware's tables say.
+void Board::Chips::set_isa_line(u8 line, bool level) {
+    pic.set_irq(line, level);
+    io_apic.set_irq(line == 0 ? 2 : line, level);
+}
+
 // hda and hdb on the first channel, hdc and hdd on the second; a CD drive in hdc's place unless there is a disk.
 void Board::Chips::attach_drives(BoardParts& parts) {
     bool third_disk = parts.disks[2] != nullptr;
@@ -77,8 +99,9 @@ void Board::Chips::attach_drives(BoardParts& parts) {
 }
 
 std::vector<Device*> Board::Chips::all() {
-    std::vector<Device*> list = {&pic,        &pit,     &rtc,      &system_ports, &reset_control, &pci,
-                                 &host_bridge, &isa_bridge, &ide, &power_function, &fw_cfg, &keyboard, &keyboard_controller};
+    std::vector<Device*> list = {
+        &pic, &local_apic,  &io_apic,    &pit, &hpet,           &acpi,   &rtc,      &system_ports,       &reset_control,
+        &pci, &host_bridge, &isa_bridge, &ide, &power_function, &fw_cfg, &keyboard, &keyboard_controller};
     for (auto& uart : serial) list.push_back(uart.get());
     list.push_back(&post_port);
     list.push_back(&vga);

@@ -55,8 +55,8 @@ SetupParts check_bzimage(const std::string& name, std::span<const u8> kernel) {
         throw UsageError(fmt::format("--kernel {}: neither a Linux bzImage nor a Multiboot kernel", name));
     u16 version = get16(kernel, header::version);
     if (version < 0x204)
-        throw UsageError(fmt::format("--kernel {}: boot protocol {}.{:02} is too old; 2.04 is needed", name, version >> 8,
-                                     version & 0xFF));
+        throw UsageError(fmt::format("--kernel {}: boot protocol {}.{:02} is too old; 2.04 is needed", name,
+                                     version >> 8, version & 0xFF));
     u8 sectors = kernel[header::setup_sectors] ? kernel[header::setup_sectors] : 4;
     std::size_t setup_bytes = (sectors + 1u) * 512u;
     std::size_t kernel_bytes = std::size_t{get32(kernel, header::paragraphs)} * 16;
@@ -116,8 +116,8 @@ BootPlan plan_linux(const std::string& name, std::span<const u8> kernel, std::ve
 
     BootPlan plan;
     plan.setup_segment = setup_address >> 4;
-    setup[header::loader] = 0xFF;        // a loader without a number of its own
-    setup[header::load_flags] |= 0x80;   // CAN_USE_HEAP
+    setup[header::loader] = 0xFF;       // a loader without a number of its own
+    setup[header::load_flags] |= 0x80;  // CAN_USE_HEAP
     setup[header::heap_end_pointer] = heap_end & 0xFF;
     setup[header::heap_end_pointer + 1] = heap_end >> 8;
     put32(setup, header::command_line, command_line_address);
@@ -145,7 +145,8 @@ BootPlan plan_boot(const std::string& kernel, const std::string& initrd, const s
     std::vector<u8> initrd_bytes;
     if (!initrd.empty()) {
         initrd_bytes = read_input_file("--initrd", initrd);
-        if (initrd_bytes.empty()) throw UsageError(fmt::format("--initrd {}: is empty; name an initial RAM disk", initrd));
+        if (initrd_bytes.empty())
+            throw UsageError(fmt::format("--initrd {}: is empty; name an initial RAM disk", initrd));
     }
     if (is_multiboot(kernel_bytes))
         return plan_multiboot(kernel, kernel_bytes, std::move(initrd_bytes), append, memory_bytes);

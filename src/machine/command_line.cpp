@@ -19,8 +19,9 @@ constexpr u64 mebibyte = u64{1} << 20;
 constexpr u64 least_memory = mebibyte, most_memory = 3072 * mebibyte;
 
 // Long options that people type with one dash.
-constexpr std::array qemu_words = {"-hda",    "-hdb",    "-hdc",    "-hdd",       "-cdrom",    "-fda",    "-fdb", "-boot",
-                                   "-kernel", "-initrd", "-append", "-no-reboot", "-snapshot", "-serial", "-bios"};
+constexpr std::array qemu_words = {"-hda",    "-hdb",       "-hdc",      "-hdd",    "-cdrom",
+                                   "-fda",    "-fdb",       "-boot",     "-kernel", "-initrd",
+                                   "-append", "-no-reboot", "-snapshot", "-serial", "-bios"};
 
 std::vector<std::string> with_two_dashes(const std::vector<std::string>& words) {
     std::vector<std::string> result;
@@ -77,7 +78,8 @@ struct RawOptions {
 void declare(CLI::App& app, RunConfig& config, RawOptions& raw) {
     MachineConfig& m = config.machine;
     app.add_option("--engine", raw.engine, "bt (translate), interp, or lockstep (both, compared)")->type_name("NAME");
-    app.add_option("-m,--memory", raw.memory, "guest memory: 64M, 1G; MiB without a suffix; 1M to 3G")->type_name("SIZE");
+    app.add_option("-m,--memory", raw.memory, "guest memory: 64M, 1G; MiB without a suffix; 1M to 3G")
+        ->type_name("SIZE");
     app.add_option("--bios", m.bios, "system firmware (default: SeaBIOS)")->type_name("FILE");
     app.add_option("--vga-bios", m.vga_bios, "video firmware (default: SeaBIOS's)")->type_name("FILE");
     app.add_option("--kernel", m.kernel, "Linux or Multiboot kernel to boot directly")->type_name("FILE");
@@ -95,14 +97,18 @@ void declare(CLI::App& app, RunConfig& config, RawOptions& raw) {
         ->type_name("WHERE")
         ->expected(1)
         ->take_all();
-    app.add_option("--debugcon", raw.debug_console, "stdio or file:PATH: output of ports 402h and E9h")->type_name("WHERE");
+    app.add_option("--debugcon", raw.debug_console, "stdio or file:PATH: output of ports 402h and E9h")
+        ->type_name("WHERE");
     app.add_option("--display", raw.display, "sdl, terminal or none (default: what is there)")->type_name("NAME");
     app.add_flag("!--no-reboot", m.reboot, "end when the guest resets");
     app.add_flag("--debug-exit", m.debug_exit, "port F4h ends the run with status (value << 1) | 1");
-    app.add_option("--time-limit", raw.time_limit, "end with status 6 after so many wall seconds")->type_name("SECONDS");
-    app.add_option("--clock", raw.clock, "host, or instructions (one instruction is one nanosecond)")->type_name("NAME");
+    app.add_option("--time-limit", raw.time_limit, "end with status 6 after so many wall seconds")
+        ->type_name("SECONDS");
+    app.add_option("--clock", raw.clock, "host, or instructions (one instruction is one nanosecond)")
+        ->type_name("NAME");
     app.add_flag("--count", m.count, "count retired instructions exactly");
-    app.add_option("--stats", config.stats, "write statistics as JSON at the end; - is standard error")->type_name("FILE");
+    app.add_option("--stats", config.stats, "write statistics as JSON at the end; - is standard error")
+        ->type_name("FILE");
     app.add_option("--screenshot", config.screenshot, "write the screen at exit")->type_name("FILE.png");
     app.add_option("--log", config.log_topics, "topics, with commas, or all")->type_name("TOPIC,...");
     app.add_option("--control", raw.control, "listen for line commands")->type_name("unix:PATH");
@@ -203,7 +209,8 @@ std::variant<RunConfig, HelpText> parse_command_line(std::vector<std::string> wo
     take_endpoints(config, raw);
     Log probe{[](std::string_view) {}};
     if (std::string unknown = probe.enable(config.log_topics); !unknown.empty())
-        throw UsageError(fmt::format("--log {}: unknown topic; use all or a list of {}", unknown, topic_names_joined()));
+        throw UsageError(
+            fmt::format("--log {}: unknown topic; use all or a list of {}", unknown, topic_names_joined()));
     check_combinations(config);
     return config;
 }

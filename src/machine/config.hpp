@@ -24,18 +24,18 @@ struct MachineConfig {
     ClockKind clock = ClockKind::Host;
     bool count = false;  // count retired instructions exactly
     u64 memory_bytes = u64{256} << 20;
-    std::string bios, vga_bios;            // empty: Debian's seabios package
-    std::string kernel, initrd, append;    // direct boot when kernel is not empty
-    bool embedded_guest = false;           // boot our own demonstration guest
-    std::string disks[4];                  // hda hdb hdc hdd
-    std::string cdrom;                     // takes hdc's place
+    std::string bios, vga_bios;          // empty: Debian's seabios package
+    std::string kernel, initrd, append;  // direct boot when kernel is not empty
+    bool embedded_guest = false;         // boot our own demonstration guest
+    std::string disks[4];                // hda hdb hdc hdd
+    std::string cdrom;                   // takes hdc's place
     std::string floppies[2];
-    std::string boot_order;                // letters a c d; empty: cda
-    bool snapshot = false;                 // disk writes are discarded
-    std::vector<Endpoint> serial;          // at most two
+    std::string boot_order;                 // letters a c d; empty: cda
+    bool snapshot = false;                  // disk writes are discarded
+    std::vector<Endpoint> serial;           // at most two
     std::optional<Endpoint> debug_console;  // ports 402h and E9h
-    bool debug_exit = false;               // isa-debug-exit at port F4h
-    bool reboot = true;                    // false: a guest reset ends the run
+    bool debug_exit = false;                // isa-debug-exit at port F4h
+    bool reboot = true;                     // false: a guest reset ends the run
 };
 
 struct RunConfig {

@@ -21,12 +21,12 @@ std::unique_ptr<ByteSink> open_endpoint(const std::string& option, const Endpoin
 // called later from any thread.
 using Reply = std::function<void(const std::string&)>;
 class LineServer {
-public:
+ public:
     LineServer(const std::string& option, const std::string& path, EventLoop& loop,
                std::function<void(std::string line, Reply reply)> on_line);
     ~LineServer();
 
-private:
+ private:
     struct Impl;
     std::shared_ptr<Impl> impl_;
 };

@@ -9,7 +9,7 @@
 namespace vellum {
 
 class EventLoop {
-public:
+ public:
     EventLoop();
     ~EventLoop();  // stops the thread
     EventLoop(const EventLoop&) = delete;
@@ -18,7 +18,7 @@ public:
     // Calls `ready` on the loop's thread whenever `descriptor` can be read. False from it: watch no longer.
     void watch(int descriptor, std::function<bool()> ready);
 
-private:
+ private:
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };

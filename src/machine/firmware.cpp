@@ -21,7 +21,8 @@ constexpr std::size_t bios_granularity = 64 * 1024, largest_bios = 2 * 1024 * 10
 std::vector<u8> read_rom(const std::string& option, const std::string& given, const char* standard) {
     if (!given.empty()) return read_input_file(option, given);
     if (!std::filesystem::exists(standard))
-        throw UsageError(fmt::format("{}: {} is not installed; install the package seabios or name a file", option, standard));
+        throw UsageError(
+            fmt::format("{}: {} is not installed; install the package seabios or name a file", option, standard));
     return read_input_file(option, standard);
 }
 

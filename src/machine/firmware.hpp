@@ -11,7 +11,7 @@
 namespace vellum {
 
 struct Firmware {
-    std::vector<u8> bios;      // a multiple of 64 KiB, at most 2 MiB; ends at FFFFFFFFh
+    std::vector<u8> bios;  // a multiple of 64 KiB, at most 2 MiB; ends at FFFFFFFFh
     std::vector<u8> vga_bios;
     std::optional<BootPlan> boot;  // direct boot
 };

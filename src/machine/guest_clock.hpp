@@ -11,7 +11,7 @@
 namespace vellum {
 
 class GuestClock final : public TimeSource {
-public:
+ public:
     // `host_time` is asked only in host mode.
     GuestClock(ClockKind kind, const CpuState& state, std::function<Nanoseconds()> host_time)
         : kind_{kind}, state_{state}, host_time_{std::move(host_time)} {}
@@ -53,7 +53,7 @@ public:
         }
     }
 
-private:
+ private:
     ClockKind kind_;
     const CpuState& state_;
     std::function<Nanoseconds()> host_time_;

@@ -34,26 +34,27 @@ void write_all(int descriptor, std::span<const u8> bytes) {
 }
 
 class NullSink final : public ByteSink {
-public:
+ public:
     void put(std::span<const u8>) override {}
 };
 
 class FileSink final : public ByteSink {
-public:
+ public:
     FileSink(const std::string& option, const std::string& path)
         : descriptor_{open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)} {
         if (descriptor_ < 0)
-            throw UsageError(fmt::format("{} file:{}: {}; name a file that can be written", option, path, std::strerror(errno)));
+            throw UsageError(
+                fmt::format("{} file:{}: {}; name a file that can be written", option, path, std::strerror(errno)));
     }
     ~FileSink() override { close(descriptor_); }
     void put(std::span<const u8> bytes) override { write_all(descriptor_, bytes); }
 
-private:
+ private:
     int descriptor_;
 };
 
 class StdioSink final : public ByteSink {
-public:
+ public:
     StdioSink() {
         if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &before_) != 0) return;
         raw_mode_ = true;
@@ -68,7 +69,7 @@ public:
     }
     void put(std::span<const u8> bytes) override { write_all(STDOUT_FILENO, bytes); }
 
-private:
+ private:
     termios before_{};
     bool raw_mode_ = false;
 };
@@ -95,19 +96,20 @@ int listen_at(const std::string& option, const std::string& path) {
     if (!bound || listen(listener, 4) != 0) {
         int error = errno;
         if (listener >= 0) close(listener);
-        throw UsageError(fmt::format("{} unix:{}: {}; name a path where a socket can be made", option, path,
-                                     std::strerror(error)));
+        throw UsageError(
+            fmt::format("{} unix:{}: {}; name a path where a socket can be made", option, path, std::strerror(error)));
     }
     return listener;
 }
 
 class SocketSink final : public ByteSink {
-public:
+ public:
     SocketSink(const std::string& option, const std::string& path, EventLoop& loop,
                std::function<void(std::span<const u8>)> on_input)
         : path_{path}, shared_{std::make_shared<Shared>()} {
         shared_->listener = listen_at(option, path);
-        loop.watch(shared_->listener, [shared = shared_, &loop, on_input] { return shared->accept_one(loop, on_input, shared); });
+        loop.watch(shared_->listener,
+                   [shared = shared_, &loop, on_input] { return shared->accept_one(loop, on_input, shared); });
     }
     ~SocketSink() override {
         shared_->closed = true;
@@ -119,7 +121,7 @@ public:
         if (shared_->connection >= 0) write_all(shared_->connection, bytes);
     }
 
-private:
+ private:
     struct Shared {
         int listener = -1;
         std::atomic<bool> closed = false;
@@ -161,7 +163,8 @@ std::unique_ptr<ByteSink> open_endpoint(const std::string& option, const Endpoin
     switch (endpoint.kind) {
         case Endpoint::Kind::Null: return std::make_unique<NullSink>();
         case Endpoint::Kind::File: return std::make_unique<FileSink>(option, endpoint.path);
-        case Endpoint::Kind::Unix: return std::make_unique<SocketSink>(option, endpoint.path, loop, std::move(on_input));
+        case Endpoint::Kind::Unix:
+            return std::make_unique<SocketSink>(option, endpoint.path, loop, std::move(on_input));
         case Endpoint::Kind::Stdio: break;
     }
     auto sink = std::make_unique<StdioSink>();

@@ -16,13 +16,13 @@ u64 process_memory_bytes();
 // Calls `on_signal(number)` from a thread of its own when SIGINT, SIGTERM or SIGHUP arrives. Must be made before any
 // other thread, so that all inherit the blocked signals. SIGPIPE is ignored from then on.
 class SignalWatch {
-public:
+ public:
     explicit SignalWatch(std::function<void(int)> on_signal);
     ~SignalWatch();
     SignalWatch(const SignalWatch&) = delete;
     SignalWatch& operator=(const SignalWatch&) = delete;
 
-private:
+ private:
     struct Impl;
     Impl* impl_;
 };

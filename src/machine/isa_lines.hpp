@@ -10,7 +10,7 @@ namespace vellum {
 
 // A line is high while any of its sources pulls it. Numbers given to set_irq are source << 4 | ISA line.
 class IsaLines final : public IrqSink {
-public:
+ public:
     enum class Source : u8 { Device, PciRouter, Acpi, Hpet, Count };
 
     using OnChange = std::function<void(u8 isa_line, bool level)>;
@@ -34,20 +34,20 @@ public:
         archive(pulled_);
     }
 
-private:
+ private:
     OnChange on_change_;
     std::array<u8, 16> pulled_{};
 };
 
 // The same lines with one source chosen, for parts that number ISA lines themselves (the PCI router).
 class IsaLinesOf final : public IrqSink {
-public:
+ public:
     IsaLinesOf(IsaLines& lines, IsaLines::Source source) : lines_{lines}, source_{source} {}
     void set_irq(u8 number, bool level) override {
         lines_.set_irq(static_cast<u8>(static_cast<u8>(source_) << 4 | (number & 15)), level);
     }
 
-private:
+ private:
     IsaLines& lines_;
     IsaLines::Source source_;
 };

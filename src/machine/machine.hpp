@@ -11,7 +11,7 @@
 namespace vellum {
 
 class Machine {
-public:
+ public:
     // `engine` is Bt or Interp (lockstep is two machines, lockstep.hpp).
     Machine(const MachineConfig& config, EngineKind engine, BoardParts parts, Log& log);
     ~Machine();
@@ -36,7 +36,7 @@ public:
     void start() { board_->clock().start(); }
     void stop() { board_->clock().stop(); }
 
-private:
+ private:
     void set_deadline();
     std::optional<int> handle_events();
 

@@ -13,7 +13,7 @@
 namespace vellum {
 
 class MemoryWatch {
-public:
+ public:
     MemoryWatch() : thread_{[this] { run(); }} {}
     ~MemoryWatch() {
         {
@@ -31,7 +31,7 @@ public:
         return peak_;
     }
 
-private:
+ private:
     void sample() {
         u64 now = process_memory_bytes(), before = peak_;
         while (now > before && !peak_.compare_exchange_weak(before, now)) {

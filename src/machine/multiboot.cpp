@@ -101,7 +101,7 @@ BootPlan plan_multiboot(const std::string& name, std::span<const u8> kernel, std
     plan.map_address = map_address;
     constexpr u64 firmware_tables = 0x100000;
     u64 limit = memory_bytes > firmware_tables ? memory_bytes - firmware_tables : 0;
-    u64 end = flags & flag_addresses ? take_addresses(plan, name, kernel, *header, limit)
+    u64 end = flags & flag_addresses          ? take_addresses(plan, name, kernel, *header, limit)
               : word(kernel, 0) == 0x464C457F ? take_elf(plan, name, kernel, limit)
                                               : (refuse(name, "no ELF file and no load addresses"), 0);
 

@@ -30,7 +30,8 @@ const char* engine_name(EngineKind kind) {
     return kind == EngineKind::Bt ? "bt" : kind == EngineKind::Interp ? "interp" : "lockstep";
 }
 
-std::unique_ptr<BlockBackend> open_disk(const std::string& option, const std::string& path, ImageAccess access, u32 unit) {
+std::unique_ptr<BlockBackend> open_disk(const std::string& option, const std::string& path, ImageAccess access,
+                                        u32 unit) {
     if (path.empty()) return nullptr;
     try {
         return open_image(path, access, unit);
@@ -76,7 +77,7 @@ std::unique_ptr<Frontend> open_frontend(const RunConfig& config) {
 
 // One run: the parts that live as long as it does.
 class Run {
-public:
+ public:
     explicit Run(const RunConfig& config) : config_{config}, signals_{[this](int number) { on_signal(number); }} {
         log_.enable(config.log_topics);
         loop_ = std::make_unique<EventLoop>();
@@ -122,7 +123,7 @@ public:
         return status;
     }
 
-private:
+ private:
     // The instruction clock repeats a run exactly: 2001-01-01 00:00:00 UTC is as good a date as any.
     static constexpr u64 fixed_start = 978'307'200;
 

@@ -143,7 +143,8 @@ void Session::measure_speed() {
     if (now - measured_at_ < second) return;
     u64 instructions = machine_.board().state().instructions;
     if (host_clock_)
-        mips_ = static_cast<double>(instructions - measured_instructions_) * 1000.0 / static_cast<double>(now - measured_at_);
+        mips_ = static_cast<double>(instructions - measured_instructions_) * 1000.0 /
+                static_cast<double>(now - measured_at_);
     measured_instructions_ = instructions;
     measured_at_ = now;
 }

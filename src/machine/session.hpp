@@ -14,15 +14,15 @@
 namespace vellum {
 
 class Session final : public MachineControl {
-public:
+ public:
     Session(Machine& machine, std::string engine_name, bool host_clock);
 
     // The vCPU thread's life: returns the exit status.
     int run();
 
     // --- any thread
-    void post(std::function<void()> work);  // done on the vCPU thread, in order
-    void end(int exit_status);              // the first status given counts
+    void post(std::function<void()> work);      // done on the vCPU thread, in order
+    void end(int exit_status);                  // the first status given counts
     void mark_finished() { finished_ = true; }  // the vCPU thread is gone
     void pause();
     void resume();
@@ -36,7 +36,7 @@ public:
     bool finished() const override { return finished_; }
     void request_quit() override { end(exit_status::ok); }
 
-private:
+ private:
     void do_posted_work();
     void wait(Nanoseconds guest_deadline);
     void refresh_screens();
@@ -63,7 +63,7 @@ private:
     Picture picture_;
     TextScreen text_;
     u64 picture_generation_ = 0, text_generation_ = 0;
-    Picture drawn_;         // vCPU thread: what update_picture works on
+    Picture drawn_;  // vCPU thread: what update_picture works on
     TextScreen drawn_text_;
 };
 

@@ -12,10 +12,9 @@
 namespace vellum {
 
 class TimeKeeper {
-public:
+ public:
     // `on_time` is called on the keeper's own thread, once for each moment set.
-    explicit TimeKeeper(std::function<void()> on_time)
-        : on_time_{std::move(on_time)}, thread_{[this] { run(); }} {}
+    explicit TimeKeeper(std::function<void()> on_time) : on_time_{std::move(on_time)}, thread_{[this] { run(); }} {}
     ~TimeKeeper() {
         {
             std::lock_guard lock{mutex_};
@@ -35,7 +34,7 @@ public:
         if (earlier) changed_.notify_one();
     }
 
-private:
+ private:
     using Clock = std::chrono::steady_clock;
     static constexpr Nanoseconds never = ~Nanoseconds{0};
 

@@ -11,7 +11,7 @@
 namespace vellum {
 
 class Typist {
-public:
+ public:
     explicit Typist(Board& board) : board_{board}, next_{board.scheduler(), [this] { type_one(); }} {}
 
     void type(const std::vector<KeyEvent>& events) {  // vCPU thread
@@ -19,7 +19,7 @@ public:
         if (!next_.active()) next_.start_in(0);
     }
 
-private:
+ private:
     static constexpr Nanoseconds pace = 8 * millisecond, patience = 2 * millisecond;
 
     void type_one() {
