@@ -5,6 +5,7 @@
 
 #include "base/host_error.hpp"
 #include "machine/command_line.hpp"
+#include "machine/lockstep.hpp"
 #include "machine/runner.hpp"
 
 int main(int argc, char** argv) {
@@ -19,6 +20,9 @@ int main(int argc, char** argv) {
     } catch (const UsageError& trouble) {
         fmt::print(stderr, "vellum: {}\n", trouble.what());
         return exit_status::usage;
+    } catch (const LockstepDifference& difference) {
+        fmt::print(stderr, "vellum: {}\n", difference.what());
+        return exit_status::lockstep_difference;
     } catch (const std::exception& trouble) {
         fmt::print(stderr, "vellum: {}\n", trouble.what());
         return exit_status::host_trouble;

@@ -207,12 +207,24 @@ void Board::deadline_may_have_moved() {
 
 // --- people
 
-void Board::key(KeyEvent event) { chips_->keyboard.key(event); }
+void Board::key(KeyEvent event) {
+    chips_->keyboard.key(event);
+    if (mirror_) mirror_->key(event);
+}
 bool Board::keyboard_idle() const { return chips_->keyboard.idle(); }
-void Board::mouse(MouseEvent) {}
-void Board::press_power_button() { chips_->acpi.press_power_button(); }
+void Board::mouse(MouseEvent event) {
+    chips_->mouse.move(event);
+    if (mirror_) mirror_->mouse(event);
+}
+void Board::press_power_button() {
+    chips_->acpi.press_power_button();
+    if (mirror_) mirror_->press_power_button();
+}
 bool Board::can_receive(u32 port) const { return chips_->serial[port]->can_receive(); }
-void Board::receive(u32 port, u8 byte) { chips_->serial[port]->receive(byte); }
+void Board::receive(u32 port, u8 byte) {
+    chips_->serial[port]->receive(byte);
+    if (mirror_) mirror_->receive(port, byte);
+}
 void Board::change_cd(std::unique_ptr<BlockBackend> medium) {
     if (!chips_->cd) throw UsageError("there is no CD drive: --hdc took its place");
     chips_->cd->change_medium(std::move(medium));

@@ -57,6 +57,11 @@ class Board final : public Outside {
     void reset();
     void serialize(Archive& archive);
     BoardEvents take_events();
+    bool has_events() const {
+        return events_.reset || events_.power_off || events_.physical_map_replaced || events_.debug_exit;
+    }
+    // Lockstep: what a person does to this board is done to that one too.
+    void set_mirror(Board* mirror) { mirror_ = mirror; }
     // Called on the vCPU thread whenever an event may have moved to an earlier time than the engine was told.
     std::function<void()> on_deadline_moved;
 
@@ -111,6 +116,7 @@ class Board final : public Outside {
     bool a20_keyboard_ = true, a20_port92_ = true;
     std::optional<u32> framebuffer_;
     std::vector<u8> shadow_writable_;  // for each 16 KiB from C0000h: writes go to RAM although reads do not
+    Board* mirror_ = nullptr;
     std::unique_ptr<Chips> chips_;
     std::vector<Device*> devices_;
 };

@@ -3,26 +3,39 @@
 
 #include <algorithm>
 
+#include "base/check.hpp"
 #include "cpu/interpreter.hpp"
 #include "jit/translator.hpp"
+#include "machine/lockstep.hpp"
 
 namespace vellum {
 
 namespace {
 
-std::unique_ptr<Engine> make_engine(EngineKind kind, const MachineConfig& config, Cpu& cpu) {
-    if (kind == EngineKind::Interp) return std::make_unique<Interpreter>(cpu);
+std::unique_ptr<Engine> make_plain_engine(const MachineConfig& config, Cpu& cpu) {
+    if (config.engine == EngineKind::Interp) return std::make_unique<Interpreter>(cpu);
     TranslatorConfig translator;
     translator.count = config.count || config.clock == ClockKind::Instructions;
     return make_translator(cpu, translator);
 }
 
+MachineConfig with_interpreter(MachineConfig config) {
+    config.engine = EngineKind::Interp;
+    return config;
+}
+
 }  // namespace
 
-Machine::Machine(const MachineConfig& config, EngineKind engine, BoardParts parts, Log& log)
+Machine::Machine(const MachineConfig& config, BoardParts parts, Log& log, std::optional<BoardParts> shadow_parts)
     : reboot_{config.reboot}, host_time_{parts.host_time} {
+    check((config.engine == EngineKind::Lockstep) == shadow_parts.has_value(), "lockstep wants parts for two machines");
     board_ = std::make_unique<Board>(config, std::move(parts), log);
-    engine_ = make_engine(engine, config, board_->cpu());
+    engine_ = make_plain_engine(config, board_->cpu());
+    if (shadow_parts) {
+        shadow_ = std::make_unique<Machine>(with_interpreter(config), std::move(*shadow_parts), log);
+        board_->set_mirror(&shadow_->board());
+        engine_ = std::make_unique<LockstepEngine>(std::move(engine_), *board_, *shadow_);
+    }
     if (config.clock == ClockKind::Host)
         keeper_ = std::make_unique<TimeKeeper>([this] { board_->cpu().attention.raise(Attention::Stop); });
     board_->on_deadline_moved = [this] { set_deadline(); };
@@ -44,6 +57,7 @@ void Machine::set_deadline() {
     }
 }
 
+// The shadow of a lockstep run resets itself when its own guest asks; a person's reset is for both.
 void Machine::reset() {
     board_->reset();
     engine_->state_replaced();

@@ -12,8 +12,8 @@ namespace vellum {
 
 class Machine {
  public:
-    // `engine` is Bt or Interp (lockstep is two machines, lockstep.hpp).
-    Machine(const MachineConfig& config, EngineKind engine, BoardParts parts, Log& log);
+    // `shadow_parts`: for EngineKind::Lockstep, what the second machine gets (its output goes nowhere).
+    Machine(const MachineConfig& config, BoardParts parts, Log& log, std::optional<BoardParts> shadow_parts = {});
     ~Machine();
 
     Board& board() { return *board_; }
@@ -42,6 +42,7 @@ class Machine {
 
     bool reboot_;
     u64 limit_ = ~u64{0};
+    std::unique_ptr<Machine> shadow_;  // lockstep only
     std::unique_ptr<Board> board_;
     std::unique_ptr<Engine> engine_;
     std::function<Nanoseconds()> host_time_;

@@ -43,7 +43,8 @@ std::unique_ptr<BlockBackend> open_disk(const std::string& option, const std::st
 void open_images(const MachineConfig& config, BoardParts& parts) {
     constexpr const char* disk_options[4] = {"--hda", "--hdb", "--hdc", "--hdd"};
     constexpr const char* floppy_options[2] = {"--fda", "--fdb"};
-    ImageAccess access = config.snapshot ? ImageAccess::Snapshot : ImageAccess::ReadWrite;
+    bool discard = config.snapshot || config.engine == EngineKind::Lockstep;  // two machines cannot share a disk
+    ImageAccess access = discard ? ImageAccess::Snapshot : ImageAccess::ReadWrite;
     for (u32 i = 0; i < 4; ++i) parts.disks[i] = open_disk(disk_options[i], config.disks[i], access, disk_sector);
     for (u32 i = 0; i < 2; ++i)
         parts.floppies[i] = open_disk(floppy_options[i], config.floppies[i], access, disk_sector);
@@ -83,7 +84,7 @@ class Run {
         loop_ = std::make_unique<EventLoop>();
         BoardParts parts = open_parts();
         frontend_ = open_frontend(config);
-        machine_ = std::make_unique<Machine>(config.machine, config.machine.engine, std::move(parts), log_);
+        machine_ = std::make_unique<Machine>(config.machine, std::move(parts), log_, shadow_parts());
         session_ = std::make_unique<Session>(*machine_, engine_name(config.machine.engine),
                                              config.machine.clock == ClockKind::Host);
         typist_ = std::make_unique<Typist>(machine_->board());
@@ -143,6 +144,17 @@ class Run {
         if (m.debug_console) parts.debug_console = open_endpoint("--debugcon", *m.debug_console, *loop_, {});
         parts.host_time = host_monotonic_time;
         parts.start_seconds = m.clock == ClockKind::Instructions ? fixed_start : seconds_since_epoch();
+        return parts;
+    }
+
+    // The same firmware and images (whose writes lockstep discards), and far ends that lead nowhere.
+    std::optional<BoardParts> shadow_parts() {
+        if (config_.machine.engine != EngineKind::Lockstep) return std::nullopt;
+        BoardParts parts;
+        parts.firmware = load_firmware(config_.machine);
+        open_images(config_.machine, parts);
+        parts.host_time = host_monotonic_time;
+        parts.start_seconds = fixed_start;
         return parts;
     }
 
