@@ -95,25 +95,25 @@ void LockstepEngine::follow() {
 }
 
 void LockstepEngine::compare_memory() {
-    auto first = board_.memory().backing().bytes(), second = shadow_.board().memory().backing().bytes();
-    for (std::size_t page = 0; page < first.size(); page += page_size) {
-        if (std::memcmp(first.data() + page, second.data() + page, page_size) == 0) continue;
+    auto ours = board_.memory().backing().bytes(), shadows = shadow_.board().memory().backing().bytes();
+    for (std::size_t page = 0; page < ours.size(); page += page_size) {
+        if (std::memcmp(ours.data() + page, shadows.data() + page, page_size) == 0) continue;
         std::size_t at = page;
-        while (first[at] == second[at]) ++at;
+        while (ours[at] == shadows[at]) ++at;
         throw LockstepDifference(fmt::format("memory differs at storage offset {:#x}: {:02x} and {:02x} (last equal: {})",
-                                             at, first[at], second[at], last_equal_));
+                                             at, ours[at], shadows[at], last_equal_));
     }
 }
 
 void LockstepEngine::compare() {
-    const CpuState &first = board_.state(), &second = shadow_.board().state();
-    std::string differences = describe_differences(first, second);
+    const CpuState &ours = board_.state(), &shadows = shadow_.board().state();
+    std::string differences = describe_differences(ours, shadows);
     if (!differences.empty())
         throw LockstepDifference(fmt::format("the engines differ between instruction {} and {}; {} and interp:\n{}",
-                                             last_equal_, first.instructions, first_->name(), differences));
-    last_equal_ = first.instructions;
-    if (first.instructions < next_memory_check_) return;
-    next_memory_check_ = first.instructions + memory_interval;
+                                             last_equal_, ours.instructions, first_->name(), differences));
+    last_equal_ = ours.instructions;
+    if (ours.instructions < next_memory_check_) return;
+    next_memory_check_ = ours.instructions + memory_interval;
     compare_memory();
 }
 
