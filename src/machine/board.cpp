@@ -213,7 +213,6 @@ void Board::key(KeyEvent event) {
 }
 bool Board::keyboard_idle() const { return chips_->keyboard.idle(); }
 void Board::mouse(MouseEvent event) {
-    chips_->mouse.move(event);
     if (mirror_) mirror_->mouse(event);
 }
 void Board::press_power_button() {
@@ -229,7 +228,9 @@ void Board::change_cd(std::unique_ptr<BlockBackend> medium) {
     if (!chips_->cd) throw UsageError("there is no CD drive: --hdc took its place");
     chips_->cd->change_medium(std::move(medium));
 }
-void Board::change_floppy(u32, std::unique_ptr<BlockBackend>) {}
+void Board::change_floppy(u32 drive, std::unique_ptr<BlockBackend> medium) {
+    chips_->floppy.change_medium(static_cast<u8>(drive), std::move(medium));
+}
 bool Board::update_picture(Picture& picture) { return chips_->screen.update(clock_.guest_time(), picture); }
 bool Board::update_text(TextScreen& screen) { return chips_->screen.update(clock_.guest_time(), screen); }
 bool Board::flush_disks() {

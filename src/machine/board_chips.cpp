@@ -53,6 +53,8 @@ Board::Chips::Chips(Bus& ports, Bus& mmio, Scheduler& scheduler, GuestMemory& me
       isa_bridge{pci_isa},
       ide{ports, isa.line(14), isa.line(15), scheduler, memory, log},
       power_function{[this](std::optional<u16> base) { acpi.set_io_base(base); }},
+      dma{ports, memory, log},
+      floppy{ports, isa.line(6), scheduler, dma, log},
       fw_cfg{ports, memory, log},
       keyboard{scheduler, log},
       keyboard_controller{
@@ -95,13 +97,16 @@ void Board::Chips::attach_drives(BoardParts& parts) {
         disk_images.push_back(parts.disks[i].get());
         ide.attach_disk(i / 2, i % 2, std::move(parts.disks[i]));
     }
+    // The first floppy drive is always there, the second one only with a disk.
+    for (u8 i = 0; i < 2; ++i)
+        if (i == 0 || parts.floppies[i]) floppy.attach(i, std::move(parts.floppies[i]));
     if (!third_disk) cd = &ide.attach_cd(1, 0, std::move(parts.cd));
 }
 
 std::vector<Device*> Board::Chips::all() {
     std::vector<Device*> list = {
         &pic, &local_apic,  &io_apic,    &pit, &hpet,           &acpi,   &rtc,      &system_ports,       &reset_control,
-        &pci, &host_bridge, &isa_bridge, &ide, &power_function, &fw_cfg, &keyboard, &keyboard_controller};
+        &pci, &host_bridge, &isa_bridge, &ide, &dma, &floppy, &power_function, &fw_cfg, &keyboard, &keyboard_controller};
     for (auto& uart : serial) list.push_back(uart.get());
     list.push_back(&post_port);
     list.push_back(&vga);

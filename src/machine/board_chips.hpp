@@ -4,6 +4,8 @@
 #include "devices/acpi_pm.hpp"
 #include "devices/debug_exit.hpp"
 #include "devices/debug_ports.hpp"
+#include "devices/dma.hpp"
+#include "devices/floppy.hpp"
 #include "devices/fw_cfg.hpp"
 #include "devices/hpet.hpp"
 #include "devices/i440fx.hpp"
@@ -82,6 +84,8 @@ struct Board::Chips {
     Piix3 isa_bridge;
     Piix3Ide ide;
     Piix4Pm power_function;
+    Dma dma;
+    Floppy floppy;
     FwCfg fw_cfg;
     Ps2Keyboard keyboard;
     KeyboardController keyboard_controller;

@@ -52,6 +52,10 @@ void Board::set_cmos(const MachineConfig& config) {
     }
     rtc.set_cmos(0x34, static_cast<u8>(above_16m));
     rtc.set_cmos(0x35, static_cast<u8>(above_16m >> 8));
+    rtc.set_cmos(0x10, chips_->floppy.cmos_types());
+    // Equipment: VGA, mouse, coprocessor, drives.
+    u8 drives = static_cast<u8>((rtc.cmos(0x10) >> 4 != 0) + ((rtc.cmos(0x10) & 15) != 0));
+    rtc.set_cmos(0x14, static_cast<u8>(0x06 | (drives ? 0x01 | (drives - 1) << 6 : 0)));
     rtc.set_cmos(0x5F, 0);  // one processor
     std::string order = config.boot_order.empty() ? default_boot_order(config) : config.boot_order;
     u8 devices[3] = {};
