@@ -17,7 +17,12 @@ std::string_view topic_name(Topic topic) { return topic_names[static_cast<std::s
 
 std::string topic_names_joined() { return fmt::format("{}", fmt::join(topic_names, ", ")); }
 
-Log::Log() : Log{[](std::string_view line) { fmt::print(stderr, "{}\n", line); }} {}
+// Not fmt::print: it throws when standard error is gone, and a log line is no reason to end a machine.
+Log::Log()
+    : Log{[](std::string_view line) {
+          std::fwrite(line.data(), 1, line.size(), stderr);
+          std::fputc('\n', stderr);
+      }} {}
 
 std::string Log::enable(std::string_view topics) {
     while (!topics.empty()) {

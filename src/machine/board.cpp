@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/host_error.hpp"
+#include "devices/vga_draw.hpp"
 #include "machine/board_chips.hpp"
 
 namespace vellum {
@@ -213,6 +214,7 @@ void Board::key(KeyEvent event) {
 }
 bool Board::keyboard_idle() const { return chips_->keyboard.idle(); }
 void Board::mouse(MouseEvent event) {
+    chips_->mouse.move(event);
     if (mirror_) mirror_->mouse(event);
 }
 void Board::press_power_button() {
@@ -232,6 +234,11 @@ void Board::change_floppy(u32 drive, std::unique_ptr<BlockBackend> medium) {
     chips_->floppy.change_medium(static_cast<u8>(drive), std::move(medium));
 }
 bool Board::update_picture(Picture& picture) { return chips_->screen.update(clock_.guest_time(), picture); }
+Picture Board::screenshot() {
+    Picture picture;
+    draw(VgaView{chips_->vga.registers(), chips_->vga.memory(), clock_.guest_time()}, picture);
+    return picture;
+}
 bool Board::update_text(TextScreen& screen) { return chips_->screen.update(clock_.guest_time(), screen); }
 bool Board::flush_disks() {
     bool all = true;

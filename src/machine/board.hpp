@@ -74,7 +74,9 @@ class Board final : public Outside {
     void receive(u32 serial_port, u8 byte);
     void change_cd(std::unique_ptr<BlockBackend> medium);
     void change_floppy(u32 drive, std::unique_ptr<BlockBackend> medium);
+    // Bring what the last call left up to date; false when nothing changed.
     bool update_picture(Picture& picture);
+    Picture screenshot();  // the screen as it is now
     bool update_text(TextScreen& screen);
     bool flush_disks();  // false: the host failed
 

@@ -57,6 +57,7 @@ Board::Chips::Chips(Bus& ports, Bus& mmio, Scheduler& scheduler, GuestMemory& me
       floppy{ports, isa.line(6), scheduler, dma, log},
       fw_cfg{ports, memory, log},
       keyboard{scheduler, log},
+      mouse{scheduler, log},
       keyboard_controller{
           ports,     isa.line(1), isa.line(12),
           scheduler, log,         {.set_a20 = hooks.a20_from_keyboard, .a20 = hooks.a20, .reset_request = hooks.reset},
@@ -104,9 +105,11 @@ void Board::Chips::attach_drives(BoardParts& parts) {
 }
 
 std::vector<Device*> Board::Chips::all() {
-    std::vector<Device*> list = {
-        &pic, &local_apic,  &io_apic,    &pit, &hpet,           &acpi,   &rtc,      &system_ports,       &reset_control,
-        &pci, &host_bridge, &isa_bridge, &ide, &dma, &floppy, &power_function, &fw_cfg, &keyboard, &keyboard_controller};
+    std::vector<Device*> list = {&pic,           &local_apic, &io_apic,     &pit,
+                                 &hpet,          &acpi,       &rtc,         &system_ports,
+                                 &reset_control, &pci,        &host_bridge, &isa_bridge,
+                                 &ide,           &dma,        &floppy,      &power_function,
+                                 &fw_cfg,        &keyboard,   &mouse,       &keyboard_controller};
     for (auto& uart : serial) list.push_back(uart.get());
     list.push_back(&post_port);
     list.push_back(&vga);

@@ -19,6 +19,7 @@
 #include "devices/piix4_pm.hpp"
 #include "devices/pit.hpp"
 #include "devices/ps2_keyboard.hpp"
+#include "devices/ps2_mouse.hpp"
 #include "devices/rtc.hpp"
 #include "devices/system_ports.hpp"
 #include "devices/uart.hpp"
@@ -88,6 +89,7 @@ struct Board::Chips {
     Floppy floppy;
     FwCfg fw_cfg;
     Ps2Keyboard keyboard;
+    Ps2Mouse mouse;
     KeyboardController keyboard_controller;
     std::unique_ptr<ByteSink> serial_sinks[2];
     std::unique_ptr<Uart> serial[2];

@@ -67,9 +67,7 @@ std::string mouse(const ControlContext& c, std::string_view text) {
 }
 
 std::string screenshot(const ControlContext& c, std::string_view path) {
-    Picture picture;
-    c.machine.board().update_picture(picture);
-    write_png(std::string{path}, picture);
+    write_png(std::string{path}, c.machine.board().screenshot());
     return "ok\n";
 }
 

@@ -14,7 +14,7 @@ constexpr u64 stretch = 500;                 // instructions between comparisons
 constexpr u64 memory_interval = 10'000'000;  // and of all memory
 
 class Columns {
-public:
+ public:
     void row(const std::string& name, u64 first, u64 second) {
         if (first != second) ++differences_;
         text_ += fmt::format("{} {:<14} {:016x}  {:016x}\n", first != second ? '*' : ' ', name, first, second);
@@ -35,7 +35,7 @@ public:
     }
     std::string text() const { return differences_ ? text_ : std::string{}; }
 
-private:
+ private:
     std::string text_;
     int differences_ = 0;
 };
@@ -100,8 +100,9 @@ void LockstepEngine::compare_memory() {
         if (std::memcmp(ours.data() + page, shadows.data() + page, page_size) == 0) continue;
         std::size_t at = page;
         while (ours[at] == shadows[at]) ++at;
-        throw LockstepDifference(fmt::format("memory differs at storage offset {:#x}: {:02x} and {:02x} (last equal: {})",
-                                             at, ours[at], shadows[at], last_equal_));
+        throw LockstepDifference(
+            fmt::format("memory differs at storage offset {:#x}: {:02x} and {:02x} (last equal: {})", at, ours[at],
+                        shadows[at], last_equal_));
     }
 }
 

@@ -17,7 +17,7 @@ class LockstepDifference : public std::runtime_error {
 };
 
 class LockstepEngine final : public Engine {
-public:
+ public:
     // `first` runs `board`; `shadow` has a board made from the same configuration. Instruction clock only.
     LockstepEngine(std::unique_ptr<Engine> first, Board& board, Machine& shadow);
 
@@ -26,7 +26,7 @@ public:
     void state_replaced() override { first_->state_replaced(); }
     EngineStatistics statistics() const override { return first_->statistics(); }
 
-private:
+ private:
     void follow();
     void compare();
     void compare_memory();
@@ -34,7 +34,7 @@ private:
     std::unique_ptr<Engine> first_;
     Board& board_;
     Machine& shadow_;
-    u64 last_equal_ = 0;        // instructions retired when the states were equal last
+    u64 last_equal_ = 0;  // instructions retired when the states were equal last
     u64 next_memory_check_;
 };
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "base/check.hpp"
+#include "base/host_error.hpp"
 #include "cpu/interpreter.hpp"
-#include "jit/translator.hpp"
 #include "machine/lockstep.hpp"
 
 namespace vellum {
@@ -14,9 +14,7 @@ namespace {
 
 std::unique_ptr<Engine> make_plain_engine(const MachineConfig& config, Cpu& cpu) {
     if (config.engine == EngineKind::Interp) return std::make_unique<Interpreter>(cpu);
-    TranslatorConfig translator;
-    translator.count = config.count || config.clock == ClockKind::Instructions;
-    return make_translator(cpu, translator);
+    throw UsageError("--engine: only interp is there yet");
 }
 
 MachineConfig with_interpreter(MachineConfig config) {

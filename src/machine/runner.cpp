@@ -199,11 +199,7 @@ class Run {
     void report() {
         machine_->stop();
         if (!machine_->board().flush_disks()) throw HostError("disk image: the host could not write all of it");
-        if (!config_.screenshot.empty()) {
-            Picture picture;
-            machine_->board().update_picture(picture);
-            write_png(config_.screenshot, picture);
-        }
+        if (!config_.screenshot.empty()) write_png(config_.screenshot, machine_->board().screenshot());
         if (config_.stats.empty()) return;
         std::string text = statistics();
         if (config_.stats == "-") {
