@@ -121,6 +121,7 @@ class Verifier {
     Broken write_register(const Decoded& d, const ZydisDecodedOperand& operand);
     Broken write_stack_pointer(const Decoded& d, const ZydisDecodedOperand& operand);
     Broken string(const Decoded& d);
+    bool may_keep(const Decoded& d) const;
     bool small_result(const Decoded& d) const;
     bool rebases(const Decoded& d, u8 r) const;
     bool poll_load(const Decoded& d) const;
@@ -262,6 +263,8 @@ Broken Verifier::branch(const Decoded& d) {
 
 Broken Verifier::go_to(const Decoded& d) {
     if (!state_.between_sequences()) return "branches: out of the middle of a sequence";
+    for (u32 link : code_.links)
+        if (link == d.end() - 4 && !state_.settled()) return "drift: a link leaves with r12 too far from the window";
     i64 target = d.target();
     bool forward = inside(target) && target > d.offset && !entered_[static_cast<u32>(target)];
     if (forward && d.kind != HostClass::Call) {
@@ -272,9 +275,11 @@ Broken Verifier::go_to(const Decoded& d) {
         seen = there;
         return nullptr;
     }
-    if (!state_.settled()) return "drift: control leaves with r12 too far from the window";
-    if (inside(target)) return nullptr;
     u64 host = code_.address + static_cast<u64>(target);
+    bool renewed =
+        !inside(target) && d.kind != HostClass::Call && code_.renews_stack_pointer && code_.renews_stack_pointer(host);
+    if (!renewed && !state_.settled()) return "drift: control leaves with r12 too far from the window";
+    if (inside(target)) return nullptr;
     return code_.may_reach && code_.may_reach(host) ? nullptr : "branches: leads to an unknown place";
 }
 
@@ -305,9 +310,11 @@ Broken Verifier::sequence(const Decoded& d) {
         case HostClass::PopFlags:
             return pushed == Pushed::FlagImage ? nullptr : "flags: POPFQ without a masked image before it";
         case HostClass::Breakpoint: return "list: INT3 can be reached";
+        case HostClass::Branch:
+            state_.flag_images &= ~(1u << rcx);  // LOOP
+            return nullptr;
         case HostClass::Nop:
         case HostClass::Jump:
-        case HostClass::Branch:
         case HostClass::Call:
         case HostClass::Return: return nullptr;
         default: return operands(d);
@@ -458,9 +465,9 @@ Broken Verifier::write_register(const Decoded& d, const ZydisDecodedOperand& ope
     if (!is_guest(r) && !is_scratch(r)) return "registers: r13, r15 and rsp are never written";
     if (operand.size < 32) return state_.rebased & bit ? "strings: a rebased register is used" : nullptr;
     if (operand.size == 32) {
-        if (state_.rebased & bit && d.kind == HostClass::Keeps) return "strings: a rebased register is used";
+        if (state_.rebased & bit && may_keep(d)) return "strings: a rebased register is used";
         state_.rebased &= ~bit;
-        if (d.kind != HostClass::Keeps) state_.zero_extended |= bit;
+        if (!may_keep(d)) state_.zero_extended |= bit;
         return nullptr;
     }
     if (is_guest(r) && rebases(d, r)) {
@@ -471,6 +478,14 @@ Broken Verifier::write_register(const Decoded& d, const ZydisDecodedOperand& ope
     if (is_guest(r)) return small ? nullptr : "registers: a 64-bit write to a guest register";
     state_.zero_extended = small ? state_.zero_extended | bit : state_.zero_extended & ~bit;
     return nullptr;
+}
+
+// May the destination stay as it was, its upper half included? Not when a shift has a count that is not zero.
+bool Verifier::may_keep(const Decoded& d) const {
+    if (d.kind != HostClass::Keeps) return false;
+    for (const auto& operand : d.all())
+        if (operand.type == ZYDIS_OPERAND_TYPE_IMMEDIATE) return (operand.imm.value.u & 31) == 0;
+    return true;
 }
 
 // A 64-bit result that is surely below 4 GiB?
@@ -496,14 +511,14 @@ bool Verifier::rebases(const Decoded& d, u8 r) const {
 
 Broken Verifier::write_stack_pointer(const Decoded& d, const ZydisDecodedOperand& operand) {
     if (operand.size == 32) {
-        if (d.kind == HostClass::Keeps) return "low half: r12 may keep its upper half";
+        if (may_keep(d)) return "low half: r12 may keep its upper half";
         state_.stack_low = true;
         return nullptr;
     }
     if (state_.stack_low && operand.size < 64) return nullptr;
     if (operand.size < 64) {
-        state_.drift += 0x10000;
-        return state_.drift <= 2 * VerifierState::most_drift ? nullptr : "drift: r12 is moved too far";
+        state_.drift = (state_.drift + 0xFFFF) & ~u64{0xFFFF};  // stays in its 64 KiB
+        return nullptr;
     }
     if (!d.is_lea() || d.z.address_width != 64) return "registers: a 64-bit write to r12";
     Address a = address_of(d.operands[1]);

@@ -18,8 +18,8 @@
 //              `state_bytes`; RIP-relative where `may_touch` says so. Bit tests with a register offset: gs only. FXSAVE
 //              and FXRSTOR: not through the window. 64-bit general registers are not stored through it (they may hold
 //              host addresses).
-//   drift      `lea r12,[r12+i]` adds |i| (and a 16-bit write 64 KiB). A load or store [r12+d] that surely happens
-//   leaves
+//   drift      `lea r12,[r12+i]` adds |i|; a 16-bit write rounds up to 64 KiB. A load or store [r12+d] that surely
+//   happens leaves
 //              |d|: it would have faulted outside. `lea r12,[r13+g+d]` sets |d|. It must be at most 1 MiB where control
 //              leaves. So: a block that moves r12 either accesses the stack after it or at most 1 MiB before it, or
 //              normalises.
@@ -49,8 +49,13 @@ struct EmittedCode {
     u64 address = 0;  // host address at which the bytes will run
     // May code here branch or call out of `bytes` to that address? (Block entries, runtime stubs.)
     std::function<bool(u64 target)> may_reach;
+    // Those of them that take r12 from its low half before anything uses it: control may come with r12 up to 2 MiB
+    // away. Not set: none.
+    std::function<bool(u64 target)> renews_stack_pointer;
     // Offsets at which other code enters, besides 0 and the places after calls.
     std::vector<u32> entries;
+    // Offsets of displacements of JMP and Jcc that may be changed later, to lead to the entry of any block.
+    std::vector<u32> links;
     u32 state_bytes = 4096;  // [r15 + d] reaches this far
     // May RIP-relative operands touch those bytes? Not set: none.
     std::function<bool(u64 address, u32 bytes, bool write)> may_touch;

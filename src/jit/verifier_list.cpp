@@ -128,6 +128,9 @@ constexpr Row rows[] = {
     {ZYDIS_MNEMONIC_SCASB, HostClass::String},
     {ZYDIS_MNEMONIC_SCASW, HostClass::String},
     {ZYDIS_MNEMONIC_SCASD, HostClass::String},
+    {ZYDIS_MNEMONIC_LOOP, HostClass::Branch},
+    {ZYDIS_MNEMONIC_LOOPE, HostClass::Branch},
+    {ZYDIS_MNEMONIC_LOOPNE, HostClass::Branch},
     {ZYDIS_MNEMONIC_JMP, HostClass::Jump},
     {ZYDIS_MNEMONIC_JB, HostClass::Branch},
     {ZYDIS_MNEMONIC_JBE, HostClass::Branch},
@@ -186,6 +189,10 @@ HostClass host_class(const ZydisDecodedInstruction& z) {
         ZYDIS_ATTRIB_HAS_XACQUIRE | ZYDIS_ATTRIB_HAS_XRELEASE | ZYDIS_ATTRIB_HAS_BND | ZYDIS_ATTRIB_HAS_SEGMENT_FS;
     if (z.attributes & refused_prefixes) return HostClass::Refused;
     HostClass named = classes[z.mnemonic];
+    // Counting in RCX would carry into the upper half; in ECX (67) it does not.
+    bool loops =
+        z.mnemonic == ZYDIS_MNEMONIC_LOOP || z.mnemonic == ZYDIS_MNEMONIC_LOOPE || z.mnemonic == ZYDIS_MNEMONIC_LOOPNE;
+    if (loops && z.address_width != 32) return HostClass::Refused;
     bool bit_manipulation = z.mnemonic == ZYDIS_MNEMONIC_ANDN || z.meta.isa_set == ZYDIS_ISA_SET_BMI2;
     if (z.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
         return z.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX && bit_manipulation && named == HostClass::Plain

@@ -213,6 +213,33 @@ TEST_CASE("verifier: a block may enter where it was told, and starts from nothin
     CHECK(verify(code));
 }
 
+TEST_CASE("verifier: a place that renews r12 may be reached with r12 moved, a link may not") {
+    std::vector<u8> bytes{0x4D, 0x8D, 0x64, 0x24, 0xFC,        // lea r12,[r12-4]
+                          0x0F, 0x84, 0x00, 0x00, 0x00, 0x00,  // jz next
+                          0xE9, 0xF0, 0x7F, 0x00, 0x00};       // jmp stub
+    auto code = emitted(bytes);
+    CHECK(verify(code));
+    code.renews_stack_pointer = [](u64 target) { return target == stub; };
+    CHECK_FALSE(verify(code));
+    code.links = {7};
+    CHECK(verify(code));
+}
+
+TEST_CASE("verifier: 16-bit stack pointers never leave their 64 KiB") {
+    accepts([](Assembler& a) {
+        auto again = a.newLabel();
+        a.bind(again);
+        a.lea(r9d, ptr(r12, -2));
+        a.mov(r12w, r9w);
+        a.jnz(again);
+        a.shl(r9d, 3);
+        a.mov(ptr(r13, r9), eax);
+        a.ret();
+    });
+}
+
+TEST_CASE("verifier: LOOP counts in ECX") { CHECK_FALSE(verify_bytes({0x67, 0xE2, 0xFD, 0xC3})); }
+
 TEST_CASE("verifier: the answer names place, bytes and rule") {
     CHECK(verify_bytes({0x90, 0x0F, 0x05}) == "+0x1: syscall 0f 05: list: not on the positive list");
 }
