@@ -28,9 +28,11 @@ Fault pop_frame(Stack& stack, u8 size, Frame& frame) {
     return Fault::none();
 }
 
-// RF lasts for one instruction and concerns instruction breakpoints only, which do not exist here: it is not kept.
 void set_flags(Cpu& cpu, u32 value, u32 changeable, u8 operand_size) {
-    if (operand_size == 2) changeable &= 0xFFFF;
+    if (operand_size == 2)
+        changeable &= 0xFFFF;
+    else if (breakpoints_enabled(cpu.state))
+        changeable |= eflags::rf;
     u32& flags = cpu.state.eflags;
     flags = (flags & ~changeable) | (value & changeable);
     if (flags & eflags::if_) cpu.attention.arm_if_pending();

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cpu/control_registers.hpp"
+#include "cpu/interrupts.hpp"
 #include "cpu/memory_access.hpp"
 
 namespace vellum {
@@ -19,7 +20,7 @@ constexpr Layout layout16{0x2B, 2, 2, 0x0E, 0x10, 0x12, 0x22, 4, 0x2A};
 constexpr Layout layout32{0x67, 4, 4, 0x20, 0x24, 0x28, 0x48, 6, 0x60};
 constexpr u32 cr3_offset = 0x1C;
 
-constexpr u32 known_flags = 0x003E7FD5;  // all but RF, see interrupt_return.cpp
+constexpr u32 known_flags = 0x003F7FD5;
 
 const Layout& layout_of(const Segment& tss) { return tss.type() & 8 ? layout32 : layout16; }
 
@@ -173,7 +174,7 @@ Fault switch_task(Cpu& cpu, const Segment& new_tss, const Switch& how) {
     state.dr[7] &= ~u64{0x155};  // local breakpoints are the old task's
     std::copy(std::begin(image.gpr), std::end(image.gpr), state.gpr);
     state.eip = image.eip;
-    state.eflags = image.eflags;
+    state.eflags = breakpoints_enabled(state) ? image.eflags : image.eflags & ~eflags::rf;
     state.cpl = state.v86() ? 3 : rpl_of(image.segments[static_cast<u8>(Seg::Cs)]);
     if (layout_of(new_tss).width == 4 && state.paging())
         if (Fault f = write_cr3(cpu, image.cr3)) return f;
