@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <initializer_list>
 #include <map>
 #include <ostream>
 #include <vector>
@@ -85,6 +84,7 @@ struct SystemFixture {
         state.tr = {tss_selector, access::tss32_busy, 0x67, tss};
         poke<u32>(tss + 4, inner_stack);
         poke<u16>(tss + 8, data0);
+        poke<u16>(tss + 0x66, 0x68);  // the I/O map lies beyond the limit
         enter_level(0);
         state.eip = code_at;
     }
@@ -130,11 +130,10 @@ struct SystemFixture {
     }
     static u32 table_entry(u16 selector) { return (selector & 4 ? ldt : gdt) + (selector & 0xFFF8); }
 
-    Fault execute(std::initializer_list<u8> bytes) {
+    Fault execute(std::vector<u8> bytes) {
         Instruction in;
-        std::vector<u8> padded{bytes};
-        padded.resize(15, 0x90);
-        if (decoder.decode(padded, state.code32(), in) != DecodeStatus::Ok) return Fault::exception(vector::ud);
+        bytes.resize(15, 0x90);
+        if (decoder.decode(bytes, state.code32(), in) != DecodeStatus::Ok) return Fault::exception(vector::ud);
         Execute handler = system_form(in);
         for (const InstructionRow& row : system_rows())
             if (!handler && row.mnemonic == in.mnemonic) handler = row.execute;
