@@ -44,6 +44,12 @@ void Floppy::set_interrupt(bool level) {
     irq_.set(level && (digital_output_ & dma_on));
 }
 
+// What a reset had to say is out of date with the next event, and software may have asked for some of it only.
+void Floppy::raise_interrupt() {
+    reset_reports_ = 0;
+    set_interrupt(true);
+}
+
 bool Floppy::seek_pending() const {
     return std::any_of(seek_status_.begin(), seek_status_.end(), [](u8 status) { return status != 0; });
 }
@@ -168,7 +174,9 @@ void Floppy::write_register(u32 index, u8 value) {
 
 void Floppy::reset() {
     locked_ = false;
-    digital_output_ = tape_ = 0;
+    // Running, with interrupts on: firmware that enables the controller by the reset bit alone waits for its interrupt.
+    digital_output_ = not_reset | dma_on;
+    tape_ = 0;
     rate_ = 2;
     step_rate_ = head_load_ = perpendicular_ = last_end_of_track_ = id_under_head_ = 0;
     present_cylinder_ = {};

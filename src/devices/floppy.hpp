@@ -67,6 +67,7 @@ class Floppy final : public Device {
     void catch_up();
     const CommandRow* row() const;
     void set_interrupt(bool level);
+    void raise_interrupt();
     bool seek_pending() const;  // a finished seek has not been asked for
     void result(std::initializer_list<u8> bytes);
     void transfer_result(Outcome outcome, SectorId id);
@@ -116,7 +117,7 @@ class Floppy final : public Device {
     std::array<u8, 10> results_{};
     u8 result_length_ = 0, result_position_ = 0;
 
-    u8 digital_output_ = 0, rate_ = 2, tape_ = 0;
+    u8 digital_output_ = 0x0C, rate_ = 2, tape_ = 0;
     u8 step_rate_ = 0, head_load_ = 0;  // bytes of SPECIFY
     u8 configuration_ = 0x20, precompensation_ = 0, perpendicular_ = 0;
     u8 last_end_of_track_ = 0;

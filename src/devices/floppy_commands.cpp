@@ -9,7 +9,6 @@ namespace {
 
 constexpr u8 dma_channel = 2;
 constexpr u8 multi_track = 0x80;
-constexpr u8 implied_seek = 0x40;  // configuration
 constexpr Nanoseconds seek_time = 200 * microsecond;
 
 // ST0: |interrupt code (2)|seek end|equipment check|0|head|unit (2)|
@@ -79,7 +78,7 @@ void Floppy::seek_done(u8 number) {
     // Without a drive the track 0 signal never comes.
     bool missing = !drive(number) && present_cylinder_[number] == 0;
     seek_status_[number] = static_cast<u8>(seek_end | number | (missing ? abnormal | equipment_check : 0));
-    set_interrupt(true);
+    raise_interrupt();
 }
 
 void Floppy::recalibrate() { start_seek(0); }
@@ -134,7 +133,7 @@ void Floppy::transfer_result(Outcome outcome, SectorId id) {
     u8 st0 = static_cast<u8>(outcome.st0 | (command_[1] & 3) | (id.head & 1) << 2);
     result({st0, outcome.st1, outcome.st2, id.cylinder, id.head, id.sector, id.size});
     result_interrupt_ = true;
-    set_interrupt(true);
+    raise_interrupt();
 }
 
 // Whether a disk turns under the head that can be read at the chosen rate (and written).
@@ -217,10 +216,9 @@ void Floppy::move_sectors(bool write, bool through_dma) {
     last_end_of_track_ = end_of_track;
     Outcome outcome = check_medium(write);
     if (outcome.failed()) return transfer_result(outcome, id);
-    if (configuration_ & implied_seek) {
-        drive(unit())->seek(id.cylinder);
-        present_cylinder_[unit()] = id.cylinder;
-    }
+    // Done whether or not CONFIGURE has asked for implied seeks: SeaBIOS reads without seeking first.
+    drive(unit())->seek(id.cylinder);
+    present_cylinder_[unit()] = id.cylinder;
     while (one_sector(id, write, through_dma, outcome, last)) {
         if (limited && --left == 0) last = true;
         bool more = next_sector(id, end_of_track, both_heads);

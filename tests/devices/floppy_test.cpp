@@ -80,6 +80,20 @@ TEST_CASE("floppy: a reset raises the interrupt and answers four SENSE INTERRUPT
     CHECK(b.command({0x08}) == Bytes{0x80});
 }
 
+TEST_CASE("floppy: enabling the controller raises the interrupt though software asks for one answer only",
+          "[devices][floppy]") {
+    FloppyBoard b;
+    b.out8(0x3F2, b.in8(0x3F2) & ~0x04);
+    b.out8(0x3F2, b.in8(0x3F2) | 0x04);
+    b.pass(millisecond);
+    CHECK(b.lines.level[6]);
+    CHECK(b.command({0x08}) == Bytes{0xC0, 0});
+    b.command({0x07, 0});
+    CHECK(b.lines.level[6]);
+    CHECK(b.command({0x08}) == Bytes{0x20, 0});
+    CHECK_FALSE(b.lines.level[6]);
+}
+
 TEST_CASE("floppy: version, lock, configuration and registers", "[devices][floppy]") {
     FloppyBoard b;
     CHECK(b.command({0x10}) == Bytes{0x90});
@@ -119,6 +133,12 @@ TEST_CASE("floppy: a sector is read by DMA", "[devices][floppy]") {
     CHECK(b.memory(512) == b.sectors((3 * 2 + 1) * 18 + 4, 1));
 }
 
+TEST_CASE("floppy: a transfer seeks by itself", "[devices][floppy]") {
+    FloppyBoard b;
+    CHECK((b.read(0xE6, 7, 0, 1, 1, 512)[0] & 0xC0) == 0);
+    CHECK(b.memory(512) == b.sectors(7 * 36, 1));
+}
+
 TEST_CASE("floppy: the interrupt of a transfer goes with its first result byte", "[devices][floppy]") {
     FloppyBoard b;
     b.program_dma(512, 0x44);
@@ -148,7 +168,7 @@ TEST_CASE("floppy: running past the end of the cylinder is an error", "[devices]
 
 TEST_CASE("floppy: wrong cylinder, sector, rate and missing disks are told apart", "[devices][floppy]") {
     FloppyBoard b;
-    Bytes wrong = b.read(0x46, 9, 0, 1, 18, 512);
+    Bytes wrong = b.read(0x46, 90, 0, 1, 18, 512);
     CHECK(Bytes(wrong.begin(), wrong.begin() + 3) == Bytes{0x40, 0x04, 0x10});
     Bytes absent = b.read(0x46, 0, 0, 19, 19, 512);
     CHECK(Bytes(absent.begin(), absent.begin() + 3) == Bytes{0x40, 0x04, 0x00});
