@@ -49,6 +49,8 @@ Firmware load_firmware(const MachineConfig& config) {
                                      firmware.vga_bios.size()));
     if (!config.kernel.empty())
         firmware.boot = plan_boot(config.kernel, config.initrd, config.append, config.memory_bytes);
+    else if (config.embedded_guest)
+        firmware.boot = plan_multiboot("demo", roms::demo(), {}, "", config.memory_bytes);
     return firmware;
 }
 
