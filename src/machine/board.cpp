@@ -110,7 +110,8 @@ BoardEvents Board::take_events() { return std::exchange(events_, BoardEvents{});
 
 void Board::reset() {
     for (Device* device : devices_) device->reset();
-    a20_keyboard_ = a20_port92_ = true;
+    a20_keyboard_ = true;  // the keyboard controller's output port; port 92h adds to it
+    a20_port92_ = false;
     vellum::reset(state_);
     cpu_.mmu.flush();
     update_interrupt();

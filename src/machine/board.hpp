@@ -115,7 +115,7 @@ class Board final : public Outside {
     Bus ports_, mmio_;
     BoardEvents events_;
     Nanoseconds known_deadline_ = ~Nanoseconds{0};
-    bool a20_keyboard_ = true, a20_port92_ = true;
+    bool a20_keyboard_ = true, a20_port92_ = false;
     std::optional<u32> framebuffer_;
     std::vector<u8> shadow_writable_;  // for each 16 KiB from C0000h: writes go to RAM although reads do not
     Board* mirror_ = nullptr;
