@@ -22,7 +22,7 @@ allow trap cpu base
 allow devices base
 allow trace cpu base jit
 allow frontend base devices
-allow machine base cpu jit trap devices trace frontend
+allow machine base cpu jit trap devices trace frontend roms
 os='<(sys/|unistd\.h|signal\.h|fcntl\.h|pthread\.h|poll\.h|termios\.h|ucontext\.h|linux/|asm/|netinet/|dlfcn\.h)'
 if grep -rnE "#include $os" . --include='*.cpp' --include='*.hpp' | grep -vE '(^|/)host_[a-z_0-9]*\.cpp:'; then
   echo "^ operating-system headers belong in host_*.cpp"

@@ -9,6 +9,7 @@
 
 #include "base/host_error.hpp"
 #include "devices/block_backend.hpp"
+#include "devices/floppy_drive.hpp"
 #include "frontend/png.hpp"
 #include "frontend/typing.hpp"
 #include "machine/typist.hpp"
@@ -91,7 +92,9 @@ std::string change_floppy(const ControlContext& c, std::string_view text) {
         drive = text[0] == 'b';
         text.remove_prefix(2);
     }
-    c.machine.board().change_floppy(drive, open_medium(c, text, false));
+    auto medium = open_medium(c, text, false);
+    if (medium && !floppy_geometry(medium->size())) throw UsageError(fmt::format("{}: larger than a floppy", text));
+    c.machine.board().change_floppy(drive, std::move(medium));
     return "ok\n";
 }
 

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/host_error.hpp"
+#include "devices/floppy_drive.hpp"
 #include "frontend/choose_display.hpp"
 #include "frontend/png.hpp"
 #include "machine/control.hpp"
@@ -46,8 +47,12 @@ void open_images(const MachineConfig& config, BoardParts& parts) {
     bool discard = config.snapshot || config.engine == EngineKind::Lockstep;  // two machines cannot share a disk
     ImageAccess access = discard ? ImageAccess::Snapshot : ImageAccess::ReadWrite;
     for (u32 i = 0; i < 4; ++i) parts.disks[i] = open_disk(disk_options[i], config.disks[i], access, disk_sector);
-    for (u32 i = 0; i < 2; ++i)
+    for (u32 i = 0; i < 2; ++i) {
         parts.floppies[i] = open_disk(floppy_options[i], config.floppies[i], access, disk_sector);
+        if (parts.floppies[i] && !floppy_geometry(parts.floppies[i]->size()))
+            throw UsageError(fmt::format("{} {}: {} bytes are more than a floppy holds; use a floppy image, or --hda",
+                                         floppy_options[i], config.floppies[i], parts.floppies[i]->size()));
+    }
     parts.cd = open_disk("--cdrom", config.cdrom, ImageAccess::ReadOnly, cd_sector);
 }
 
