@@ -135,7 +135,7 @@ Fault enter(Cpu& cpu, const Instruction& in) {
         if (Fault f = push(frame)) return f;
     esp -= allocation;
     // A write at the final stack pointer has to be possible, although none is made (SDM vol. 2, ENTER).
-    if (Fault f = cpu.probe(Seg::Ss, esp & mask, 1, Access::Write)) return f;
+    if (Fault f = cpu.probe(Seg::Ss, esp & mask, size, Access::Write)) return f;
     // A frame pointer of the operand size, taken from a stack pointer of the stack size.
     u32 old_esp = cpu.get32(static_cast<u8>(Reg::Esp));
     set_register(cpu, static_cast<u8>(Reg::Ebp), (old_esp & ~mask) | (frame & mask), in.operand_size);

@@ -15,6 +15,12 @@ constexpr u32 mxcsr_bits = 0xFFFF;
 // The parts of the image (SDM vol. 1, table 10-2). Outside 64-bit mode FXSAVE writes nothing behind XMM7.
 constexpr u32 without_xmm = offsetof(FxImage, xmm), with_xmm = offsetof(FxImage, rest);
 
+// FXSAVE and FXRSTOR check the segment before the alignment, other than the 16-byte operands do.
+Fault check_image(const Cpu& cpu, const Instruction& in, u32 offset, Access access) {
+    OrFault<Linear> linear = cpu.to_linear(in.memory.segment, offset, sizeof(FxImage), access);
+    return linear ? check_aligned(cpu, in.memory.segment, offset) : linear.fault();
+}
+
 bool loads_xmm(const Cpu& cpu) { return cpu.state.cr4 & cr4::osfxsr; }
 
 // The bytes whose mask byte has its top bit set go to DS:EDI (or the overriding segment). The whole operand is checked
@@ -62,7 +68,7 @@ Fault check_natural_alignment(const Cpu& cpu, Seg segment, u32 offset, u32 bytes
 Fault execute_fxsave(Cpu& cpu, const Instruction& in) {
     if (cpu.state.cr0 & (cr0::em | cr0::ts)) return Fault::exception(vector::nm);
     u32 offset = cpu.effective_address(in);
-    if (Fault fault = check_aligned(cpu, in.memory.segment, offset)) return fault;
+    if (Fault fault = check_image(cpu, in, offset, Access::Write)) return fault;
     if (Fault fault = cpu.probe(in.memory.segment, offset, sizeof(FxImage), Access::Write)) return fault;
     FxImage image = cpu.state.fpu;
     image.reserved0 = 0;
@@ -75,7 +81,7 @@ Fault execute_fxsave(Cpu& cpu, const Instruction& in) {
 Fault execute_fxrstor(Cpu& cpu, const Instruction& in) {
     if (cpu.state.cr0 & (cr0::em | cr0::ts)) return Fault::exception(vector::nm);
     u32 offset = cpu.effective_address(in);
-    if (Fault fault = check_aligned(cpu, in.memory.segment, offset)) return fault;
+    if (Fault fault = check_image(cpu, in, offset, Access::Read)) return fault;
     u8 bytes[sizeof(FxImage)];
     if (Fault fault = cpu.read_bytes(in.memory.segment, offset, bytes)) return fault;
     FxImage image;

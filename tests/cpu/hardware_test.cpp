@@ -23,15 +23,17 @@ struct Guest : SystemFixture {
     static constexpr u32 directory = 0x1000, table = 0x2000, first_page = 0x100000;
     static constexpr u32 user_page = 7;  // present, writable, user
 
-    Guest() {
+    explicit Guest(OracleMode mode) {
         poke<u32>(directory + (L::code >> 22) * 4, table | user_page);
         u32 physical = first_page;
         for (auto [address, bytes] : {std::pair{L::code, L::code_bytes}, std::pair{L::data, L::data_bytes},
                                       std::pair{L::stack, L::stack_bytes}})
             for (u32 page = address; page < address + bytes; page += page_size, physical += page_size)
                 poke<u32>(table + ((page >> page_shift) & 0x3FF) * 4, physical | user_page);
-        for (Segment& s : state.seg) s = {L::data_selector, 0xC0F3, 0xFFFFFFFF, 0};
-        state.segment(Seg::Cs) = {L::code_selector, 0xC0FB, 0xFFFFFFFF, 0};
+        OracleSegments segments = oracle_segments(mode);
+        state.segment(Seg::Cs) = segments.code;
+        state.segment(Seg::Ss) = segments.stack;
+        state.segment(Seg::Ds) = state.segment(Seg::Es) = segments.data;
         state.segment(Seg::Fs) = state.segment(Seg::Gs) = {0, 0, 0, 0};
         state.cpl = 3;
         state.cr3 = directory;
@@ -77,6 +79,7 @@ constexpr u64 top = 0xFFFFFF00;
 
 // Would the processor touch host pages that are not the piece's? Then the piece does not run there.
 bool stays_near(const Cpu& cpu, const Instruction& in) {
+    if (!cpu.state.segment(Seg::Ds).flat()) return true;
     auto near = [](u32 address) {
         constexpr u32 margin = 2048;
         for (auto [first, bytes] : {std::pair{L::data, L::data_bytes}, std::pair{L::stack, L::stack_bytes}})
@@ -92,9 +95,10 @@ bool stays_near(const Cpu& cpu, const Instruction& in) {
                                            : static_cast<i16>(cpu.get16(in.op[1].reg));
             if (!near(address + static_cast<u32>(bit >> 3))) return false;
         }
-        // The words of an environment fault one by one: which exception is first is the processor's own affair.
-        bool environment = in.mnemonic == ZYDIS_MNEMONIC_FLDENV || in.mnemonic == ZYDIS_MNEMONIC_FRSTOR;
-        if (!near(address) || (environment && address >= top)) return false;
+        // The words of an m80 or of an environment fault one by one: which exception is first is the processor's
+        // affair.
+        bool by_words = in.op[0].size > 8 && in.op[0].size != 16;
+        if (!near(address) || (by_words && address >= top)) return false;
     }
     bool wide = in.address_size == 4;
     bool strings = in.row->translation == TranslationClass::String || in.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ ||
@@ -109,7 +113,7 @@ bool stays_near(const Cpu& cpu, const Instruction& in) {
 // interpreter prefers to the general ones.
 std::optional<OracleEnd> run_guest(Guest& guest, const Decoder& decoder, bool special) {
     for (u32 step = 0; step < 20000; ++step) {
-        u32 at = static_cast<u32>(guest.state.eip) - L::code;
+        u32 at = static_cast<u32>(guest.state.eip + guest.state.segment(Seg::Cs).base) - L::code;
         if (at >= L::code_bytes - 16) return {};
         u8 bytes[15];
         guest.memory.read(Physical{Guest::first_page + at}, bytes);
@@ -118,13 +122,14 @@ std::optional<OracleEnd> run_guest(Guest& guest, const Decoder& decoder, bool sp
             return OracleEnd{vector::bp, 0, 0};
         }
         Instruction in;
-        if (decoder.decode(bytes, true, in) != DecodeStatus::Ok || !may_run_in_piece(in)) return {};
+        if (decoder.decode(bytes, guest.state.code32(), in) != DecodeStatus::Ok || !may_run_in_piece(in)) return {};
         in.row = find_row(in);
+        if (step > 0 && leaves_flags_of_its_own(in.mnemonic)) return {};
         if (!in.row || !stays_near(guest.cpu, in)) return {};
         Execute execute = special ? specialised(in) : in.row->execute;
         Fault fault = execute(guest.cpu, in);
         if (fault.kind == Fault::Kind::Exception) return OracleEnd{fault.vector, fault.error_code, fault.cr2};
-        if (!fault) guest.state.eip += in.length;
+        if (!fault) guest.state.eip = static_cast<u32>(guest.state.eip + in.length);
     }
     return {};
 }
@@ -148,6 +153,7 @@ constexpr const char* register_names[] = {"eax", "ecx", "edx", "ebx", "esp", "eb
 // What need not agree.
 struct Tolerance {
     u32 cr2 = 0, mxcsr = 0, flags = 0;
+    bool order_of_faults = false;
 };
 
 void compare_state(std::vector<std::string>& differences, const OracleState& ours, const OracleState& real,
@@ -167,8 +173,11 @@ void compare_state(std::vector<std::string>& differences, const OracleState& our
 }
 
 struct Comparison {
+    explicit Comparison(OracleMode segments) : mode{segments} {}
+
+    OracleMode mode;
     HostOracle oracle;
-    Guest guest;
+    Guest guest{mode};
     Decoder decoder;
     u32 compared = 0;
     std::map<std::string, std::pair<u32, std::string>> wrong;  // by mnemonic: how often, and the first example
@@ -184,14 +193,15 @@ struct Comparison {
         std::copy(memory.data.begin(), memory.data.end(), oracle.data().begin());
         std::copy(memory.stack.begin(), memory.stack.end(), oracle.stack().begin());
         OracleState real = start;
-        OracleEnd end = oracle.run(real);
+        OracleEnd end = oracle.run(mode, real);
         ++compared;
 
         std::vector<std::string> differences;
-        compare(differences, "vector", ours->vector, end.vector);
+        Tolerance ignored = tolerance(piece, real);
+        bool gp_or_ss = (ours->vector == vector::gp && end.vector == vector::ss);
+        if (!(ignored.order_of_faults && gp_or_ss)) compare(differences, "vector", ours->vector, end.vector);
         if (end.vector == vector::pf || end.vector == vector::gp || end.vector == vector::ss)
             compare(differences, "error code", ours->error_code, end.error_code);
-        Tolerance ignored = tolerance(piece, real);
         if (end.vector == vector::pf) compare(differences, "cr2", ours->cr2 & ~ignored.cr2, end.cr2 & ~ignored.cr2);
         compare_state(differences, guest.registers(), real, ignored);
         compare_bytes(differences, "code", guest.code(), oracle.code());
@@ -202,18 +212,21 @@ struct Comparison {
 
     // The order in which the bytes of an x87 environment are read is the processor's own affair. Beside an unmasked
     // overflow or underflow the precision flag tells whether a result with unlimited exponent would have been exact,
-    // which the masked form of the instruction does not show; nor does it show that DPPS ends before its sums.
+    // which the masked form of the instruction does not show; nor does it show that DPPS ends before its sums. Whether
+    // CALL looks at its target or at the stack first differs among processors; here it does as the manual's pseudocode.
     Tolerance tolerance(const std::vector<u8>& piece, const OracleState& real) const {
         Tolerance ignored;
         u32 unmasked = real.fpu.mxcsr & ~(real.fpu.mxcsr >> 7) & 0x3F;
         if (unmasked & 0x18) ignored.mxcsr = 0x20;
         for (std::size_t at = 0; at < piece.size();) {
             Instruction in;
-            if (decoder.decode(std::span{piece}.subspan(at), true, in) != DecodeStatus::Ok) break;
-            if (in.mnemonic == ZYDIS_MNEMONIC_FLDENV || in.mnemonic == ZYDIS_MNEMONIC_FRSTOR)
+            if (decoder.decode(std::span{piece}.subspan(at), guest.state.code32(), in) != DecodeStatus::Ok) break;
+            if (in.mnemonic == ZYDIS_MNEMONIC_FLDENV || in.mnemonic == ZYDIS_MNEMONIC_FRSTOR ||
+                in.mnemonic == ZYDIS_MNEMONIC_FXRSTOR)
                 ignored.cr2 = page_offset_mask;
             if (unmasked && (in.mnemonic == ZYDIS_MNEMONIC_DPPS || in.mnemonic == ZYDIS_MNEMONIC_DPPD))
                 ignored.mxcsr = 0x3F;
+            if (in.mnemonic == ZYDIS_MNEMONIC_CALL) ignored.order_of_faults = true;
             if (leaves_flags_of_its_own(in.mnemonic)) ignored.flags = in.flags_undefined;
             at += in.length;
         }
@@ -222,7 +235,7 @@ struct Comparison {
 
     void note(const std::vector<u8>& piece, const OracleState& start, const std::vector<std::string>& differences) {
         Instruction in;
-        decoder.decode(piece, true, in);
+        decoder.decode(piece, guest.state.code32(), in);
         auto& [count, example] = wrong[ZydisMnemonicGetString(in.mnemonic)];
         if (count++ == 0)
             example = fmt::format("{}: {}\n    from gpr {:x} eflags {:x} control {:x} status {:x} tags {:x} mxcsr {:x}",
@@ -238,9 +251,13 @@ struct Comparison {
     }
 };
 
-void compare_random(RandomPieces::Kind kind, u64 seed, u32 cases, u32 instructions) {
-    RandomPieces random{seed};
-    Comparison comparison;
+void compare_random(OracleMode mode, RandomPieces::Kind kind, u64 seed, u32 cases, u32 instructions) {
+    RandomPieces random{mode, seed};
+    Comparison comparison{mode};
+    if (!comparison.oracle.offers(mode)) {
+        WARN("this kernel has no modify_ldt: segments are not compared");
+        return;
+    }
     PieceMemory memory;
     for (u32 i = 0; i < cases; ++i) {
         if (i % 64 == 0) memory = random.memory();
@@ -255,18 +272,30 @@ void compare_random(RandomPieces::Kind kind, u64 seed, u32 cases, u32 instructio
 }  // namespace
 
 TEST_CASE("hardware: integer instructions do what the real processor does") {
-    compare_random(RandomPieces::Kind::Integer, 5, 60000, 1);
-    compare_random(RandomPieces::Kind::Integer, 6, 10000, 4);
+    compare_random(OracleMode::Flat32, RandomPieces::Kind::Integer, 5, 60000, 1);
+    compare_random(OracleMode::Flat32, RandomPieces::Kind::Integer, 6, 10000, 4);
+}
+
+TEST_CASE("hardware: 16-bit code in small segments does what the real processor does") {
+    compare_random(OracleMode::Segmented16, RandomPieces::Kind::Integer, 7, 40000, 1);
+    compare_random(OracleMode::Segmented16, RandomPieces::Kind::Integer, 8, 8000, 4);
+    compare_random(OracleMode::Segmented16, RandomPieces::Kind::X87, 9, 4000, 1);
+    compare_random(OracleMode::Segmented16, RandomPieces::Kind::Simd, 10, 4000, 1);
+}
+
+TEST_CASE("hardware: 32-bit code in small segments does what the real processor does") {
+    compare_random(OracleMode::Segmented32, RandomPieces::Kind::Integer, 11, 40000, 1);
+    compare_random(OracleMode::Segmented32, RandomPieces::Kind::Integer, 12, 8000, 4);
 }
 
 TEST_CASE("hardware: x87 instructions do what the real processor does") {
-    compare_random(RandomPieces::Kind::X87, 1, 20000, 1);
-    compare_random(RandomPieces::Kind::X87, 2, 10000, 4);
+    compare_random(OracleMode::Flat32, RandomPieces::Kind::X87, 1, 20000, 1);
+    compare_random(OracleMode::Flat32, RandomPieces::Kind::X87, 2, 10000, 4);
 }
 
 TEST_CASE("hardware: MMX and SSE instructions do what the real processor does") {
-    compare_random(RandomPieces::Kind::Simd, 3, 60000, 1);
-    compare_random(RandomPieces::Kind::Simd, 4, 10000, 4);
+    compare_random(OracleMode::Flat32, RandomPieces::Kind::Simd, 3, 60000, 1);
+    compare_random(OracleMode::Flat32, RandomPieces::Kind::Simd, 4, 10000, 4);
 }
 
 }  // namespace vellum::test

@@ -83,6 +83,15 @@ u64 RandomPieces::floating(u32 bytes) {
     return bits;
 }
 
+void RandomPieces::append_narrow_modrm(std::vector<u8>& out, u8 modrm) {
+    out.push_back(modrm);
+    u8 mod = modrm >> 6;
+    if (mod == 1) out.push_back(static_cast<u8>(random_()));
+    if (mod != 2 && !(mod == 0 && (modrm & 7) == 6)) return;
+    out.push_back(static_cast<u8>(random_()));
+    out.push_back(static_cast<u8>(below(L::data_bytes >> 8)));
+}
+
 void RandomPieces::append_modrm(std::vector<u8>& out, u8 modrm) {
     auto put32 = [&](u32 value) {
         for (u32 i = 0; i < 4; ++i) out.push_back(static_cast<u8>(value >> 8 * i));
@@ -100,13 +109,13 @@ void RandomPieces::append_modrm(std::vector<u8>& out, u8 modrm) {
     else if (mod == 2)
         put32(below(1024) - 512);
     else if (base == 5)
-        put32(L::data + below(L::data_bytes));
+        put32(address(L::data, below(L::data_bytes)));
 }
 
 bool RandomPieces::try_instruction(Kind kind, bool alone, std::vector<u8>& out) {
     constexpr u8 escapes[][2] = {{0, 0}, {0x0F, 0}, {0x0F, 0x38}, {0x0F, 0x3A}};
     std::vector<u8> bytes;
-    if (chance(3)) bytes.push_back(0x67);
+    if (chance(mode_ == OracleMode::Flat32 ? 3 : 20)) bytes.push_back(0x67);
     if (chance(kind == Kind::Integer ? 4 : 0)) bytes.push_back(0xF0);
     if (chance(kind == Kind::Simd ? 40 : 20)) bytes.push_back(0x66);
     if (chance(kind == Kind::Simd ? 40 : 8)) bytes.push_back(chance(50) ? 0xF2 : 0xF3);
@@ -114,11 +123,15 @@ bool RandomPieces::try_instruction(Kind kind, bool alone, std::vector<u8>& out) 
     for (u8 escape : escapes[map])
         if (escape) bytes.push_back(escape);
     bytes.push_back(static_cast<u8>(kind == Kind::X87 ? 0xD8 + below(8) : below(256)));
-    append_modrm(bytes, static_cast<u8>(random_()));
+    bool other_address_size = !bytes.empty() && bytes[0] == 0x67;
+    if (narrow() != other_address_size)
+        append_narrow_modrm(bytes, static_cast<u8>(random_()));
+    else
+        append_modrm(bytes, static_cast<u8>(random_()));
     while (bytes.size() < 15) bytes.push_back(static_cast<u8>(chance(60) ? random_() : 0));
 
     Instruction in;
-    if (decoder_.decode(bytes, true, in) != DecodeStatus::Ok || !may_run_in_piece(in)) return false;
+    if (decoder_.decode(bytes, !narrow(), in) != DecodeStatus::Ok || !may_run_in_piece(in)) return false;
     if (!alone && leaves_flags_of_its_own(in.mnemonic)) return false;
     bool simd = std::any_of(in.op.begin(), in.op.end(), [](const Operand& o) {
         return o.kind == Operand::Kind::Xmm || o.kind == Operand::Kind::Mmx;
@@ -141,15 +154,19 @@ OracleState RandomPieces::registers() {
     for (u32& value : state.gpr) {
         u32 kind = below(100);
         if (kind < 45)
-            value = L::data + (chance(50) ? below(L::data_bytes) & ~15u : below(L::data_bytes));
+            value = address(L::data, chance(50) ? below(L::data_bytes) & ~15u : below(L::data_bytes));
         else if (kind < 50)
-            value = L::data + L::data_bytes - below(20);
+            value = address(L::data, L::data_bytes - below(20));
         else if (kind < 75)
             value = below(40);
         else
             value = interesting();
     }
-    state.gpr[4] = L::stack + (chance(90) ? page_size + below(64) * 4 : below(64));
+    state.gpr[4] = address(L::stack, chance(90) ? page_size + below(64) * 4 : below(64));
+    state.eip = address(L::code, 0);
+    if (narrow())  // upper halves that 16-bit addresses and stacks must leave alone
+        for (u32& value : state.gpr)
+            if (chance(30)) value |= static_cast<u32>(random_()) << 16;
     state.eflags |= static_cast<u32>(random_()) & (eflags::arithmetic | (chance(20) ? eflags::df : 0));
 
     FxImage& fpu = state.fpu;
@@ -184,7 +201,7 @@ PieceMemory RandomPieces::memory() {
         std::memcpy(&memory.data[at], &bits, 8);
     }
     for (std::size_t at = 0; at < memory.stack.size(); at += 4) {
-        u32 value = chance(50) ? L::code + 256 + below(1024) : interesting();
+        u32 value = chance(50) ? address(L::code, 256 + below(1024)) : interesting();
         std::memcpy(&memory.stack[at], &value, 4);
     }
     return memory;

@@ -18,7 +18,7 @@ class RandomPieces {
  public:
     enum class Kind : u8 { Integer, X87, Simd };
 
-    explicit RandomPieces(u64 seed) : random_{seed} {}
+    RandomPieces(OracleMode mode, u64 seed) : mode_{mode}, random_{seed} {}
 
     std::vector<u8> piece(Kind kind, u32 instructions);
     OracleState registers();
@@ -27,11 +27,15 @@ class RandomPieces {
  private:
     u32 below(u32 n) { return static_cast<u32>(random_() % n); }
     bool chance(u32 percent) { return below(100) < percent; }
+    bool narrow() const { return mode_ == OracleMode::Segmented16; }
+    u32 address(u32 range, u32 offset) const { return mode_ == OracleMode::Flat32 ? range + offset : offset; }
     u32 interesting();
     u64 floating(u32 bytes);
+    void append_narrow_modrm(std::vector<u8>& out, u8 modrm);
     void append_modrm(std::vector<u8>& out, u8 modrm);
     bool try_instruction(Kind kind, bool alone, std::vector<u8>& out);
 
+    OracleMode mode_;
     std::mt19937_64 random_;
     Decoder decoder_;
 };

@@ -1,9 +1,12 @@
 // Entering and leaving 32-bit code inside a 64-bit process, with signals as the way out.
 #include "support/host_oracle.hpp"
 
+#include <asm/ldt.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <memory>
@@ -21,13 +24,14 @@ struct Exchange {
     u64 eflags;
     u64 host_stack, resume;
     u32 entry;
-    u16 entry_selector;
+    u16 entry_selector;  // follows `entry`: the far pointer
+    u16 data_selector, stack_selector;
     u32 eip, cr2;
     u16 error_code;
     u8 vector;
 };
 constexpr u64 exchange_address = 0x20000000;
-constexpr u64 host_code_selector = 0x33;
+constexpr u64 host_code_selector = 0x33, host_stack_selector = 0x2B;
 constexpr int caught[] = {SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGBUS};
 
 Exchange& exchange() { return *reinterpret_cast<Exchange*>(exchange_address); }
@@ -36,17 +40,18 @@ Exchange& exchange() { return *reinterpret_cast<Exchange*>(exchange_address); }
 void leave(int signal_number, siginfo_t*, void* context) {
     auto* registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
     auto selectors = static_cast<u64>(registers[REG_CSGSFS]);
-    if ((selectors & 0xFFFF) != OracleLayout::code_selector) {  // a fault of the test program itself
+    Exchange& x = exchange();
+    if ((selectors & 0xFFFF) != x.entry_selector) {  // a fault of the test program itself
         signal(signal_number, SIG_DFL);
         return;
     }
-    Exchange& x = exchange();
     x.vector = static_cast<u8>(registers[REG_TRAPNO]);
     x.error_code = static_cast<u16>(registers[REG_ERR]);
     x.cr2 = static_cast<u32>(registers[REG_CR2]);
     x.eip = static_cast<u32>(registers[REG_RIP]);
     registers[REG_RIP] = static_cast<greg_t>(x.resume);
-    registers[REG_CSGSFS] = static_cast<greg_t>((selectors & ~u64{0xFFFF}) | host_code_selector);
+    constexpr u64 kept = 0x0000FFFFFFFF0000;  // FS and GS; CS is below, SS above
+    registers[REG_CSGSFS] = static_cast<greg_t>((selectors & kept) | host_code_selector | host_stack_selector << 48);
 }
 
 // All addresses below are absolute, since every register belongs to the piece.
@@ -60,11 +65,13 @@ void far_jump() {
         "mov %%rsp, %c[host_stack]\n\t"
         "fxsave %c[host_fpu]\n\t"
         "fxrstor %c[guest_fpu]\n\t"
-        "mov %[data_selector], %%eax\n\t"
-        "mov %%eax, %%ds\n\t"
-        "mov %%eax, %%es\n\t"
         "pushq %c[flags]\n\t"
         "popfq\n\t"
+        "movzwl %c[data_selector], %%eax\n\t"
+        "mov %%eax, %%ds\n\t"
+        "mov %%eax, %%es\n\t"
+        "movzwl %c[stack_selector], %%eax\n\t"
+        "mov %%eax, %%ss\n\t"
         "mov %c[gpr] + 0, %%eax\n\t"
         "mov %c[gpr] + 4, %%ecx\n\t"
         "mov %c[gpr] + 8, %%edx\n\t"
@@ -87,6 +94,9 @@ void far_jump() {
         "pushfq\n\t"
         "popq %c[flags]\n\t"
         "cld\n\t"
+        "xor %%eax, %%eax\n\t"
+        "mov %%eax, %%ds\n\t"
+        "mov %%eax, %%es\n\t"
         "fxsave %c[guest_fpu]\n\t"
         "fxrstor %c[host_fpu]\n\t"
         "pop %%rbx\n\t"
@@ -99,7 +109,9 @@ void far_jump() {
           [guest_fpu] "i"(exchange_address + offsetof(Exchange, guest_fpu)),
           [flags] "i"(exchange_address + offsetof(Exchange, eflags)),
           [gpr] "i"(exchange_address + offsetof(Exchange, gpr)),
-          [entry] "i"(exchange_address + offsetof(Exchange, entry)), [data_selector] "i"(OracleLayout::data_selector)
+          [entry] "i"(exchange_address + offsetof(Exchange, entry)),
+          [data_selector] "i"(exchange_address + offsetof(Exchange, data_selector)),
+          [stack_selector] "i"(exchange_address + offsetof(Exchange, stack_selector))
         : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
 }
 
@@ -109,9 +121,39 @@ void map_at(u64 address, u64 bytes, int protection) {
         throw HostError{"the pages of the hardware oracle are not free"};
 }
 
+// Entries of the local descriptor table; selectors with TI set and RPL 3.
+enum Entry : u16 { Data, Code16, Stack16, Code32, Stack32 };
+constexpr u16 local(Entry entry) { return static_cast<u16>(entry << 3 | 7); }
+
+bool set_local_entry(Entry entry, const Segment& segment) {
+    constexpr unsigned data = 0, code = 2;
+    user_desc description{};
+    description.entry_number = entry;
+    description.base_addr = static_cast<unsigned>(segment.base);
+    description.limit = segment.limit;
+    description.seg_32bit = segment.big();
+    description.contents = segment.is_code() ? code : data;
+    description.useable = 1;
+    return syscall(SYS_modify_ldt, 1, &description, sizeof description) == 0;
+}
+
 std::span<u8> bytes_at(u32 address, u32 bytes) { return {reinterpret_cast<u8*>(u64{address}), bytes}; }
 
 }  // namespace
+
+OracleSegments oracle_segments(OracleMode mode) {
+    using L = OracleLayout;
+    constexpr u16 code = 0xFB, data = 0xF3, big = 0x4000, pages = 0x8000;
+    if (mode == OracleMode::Flat32)
+        return {{0x23, code | big | pages, 0xFFFFFFFF, 0},
+                {0x2B, data | big | pages, 0xFFFFFFFF, 0},
+                {0x2B, data | big | pages, 0xFFFFFFFF, 0}};
+    bool wide = mode == OracleMode::Segmented32;
+    u16 size = wide ? big : 0;
+    return {{local(wide ? Code32 : Code16), static_cast<u16>(code | size), L::code_bytes - 1, L::code},
+            {local(Data), data, L::data_bytes - 1, L::data},
+            {local(wide ? Stack32 : Stack16), static_cast<u16>(data | size), L::stack_bytes - 1, L::stack}};
+}
 
 struct HostOracle::Saved {
     struct sigaction actions[std::size(caught)];
@@ -124,6 +166,10 @@ HostOracle::HostOracle() : saved_{new Saved} {
     map_at(OracleLayout::data, OracleLayout::data_bytes, PROT_READ | PROT_WRITE);
     map_at(OracleLayout::stack, OracleLayout::stack_bytes, PROT_READ | PROT_WRITE);
     map_at(exchange_address, page_size, PROT_READ | PROT_WRITE);
+    OracleSegments wide = oracle_segments(OracleMode::Segmented32), narrow = oracle_segments(OracleMode::Segmented16);
+    has_local_table_ = set_local_entry(Data, wide.data) && set_local_entry(Code32, wide.code) &&
+                       set_local_entry(Stack32, wide.stack) && set_local_entry(Code16, narrow.code) &&
+                       set_local_entry(Stack16, narrow.stack);
     stack_t own{};
     own.ss_sp = saved_->signal_stack.data();
     own.ss_size = saved_->signal_stack.size();
@@ -147,13 +193,16 @@ std::span<u8> HostOracle::code() { return bytes_at(OracleLayout::code, OracleLay
 std::span<u8> HostOracle::data() { return bytes_at(OracleLayout::data, OracleLayout::data_bytes); }
 std::span<u8> HostOracle::stack() { return bytes_at(OracleLayout::stack, OracleLayout::stack_bytes); }
 
-OracleEnd HostOracle::run(OracleState& state) {
+OracleEnd HostOracle::run(OracleMode mode, OracleState& state) {
     Exchange& x = exchange();
     x.guest_fpu = state.fpu;
     std::copy(state.gpr.begin(), state.gpr.end(), x.gpr);
     x.eflags = state.eflags;
     x.entry = state.eip;
-    x.entry_selector = OracleLayout::code_selector;
+    OracleSegments segments = oracle_segments(mode);
+    x.entry_selector = segments.code.selector;
+    x.data_selector = segments.data.selector;
+    x.stack_selector = segments.stack.selector;
     far_jump();
     std::copy(std::begin(x.gpr), std::end(x.gpr), state.gpr.begin());
     state.eflags = static_cast<u32>(x.eflags) & ~eflags::rf;

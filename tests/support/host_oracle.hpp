@@ -18,8 +18,17 @@ struct OracleLayout {
     static constexpr u32 code = 0x10000000, code_bytes = page_size;
     static constexpr u32 data = 0x10010000, data_bytes = 2 * page_size;
     static constexpr u32 stack = 0x10020000, stack_bytes = 2 * page_size;
-    static constexpr u16 code_selector = 0x23, data_selector = 0x2B;
 };
+
+// Segments of the piece. Flat32: base 0, 4 GiB. The others have bases at the pages of each range and limits at their
+// ends, so that no address can leave them: 32-bit code on a 32-bit stack, or 16-bit code on a 16-bit stack.
+enum class OracleMode : u8 { Flat32, Segmented32, Segmented16 };
+
+// What the processor has in the segment registers: DS and ES hold the same, FS and GS are null.
+struct OracleSegments {
+    Segment code, data, stack;
+};
+OracleSegments oracle_segments(OracleMode mode);
 
 struct OracleState {
     std::array<u32, 8> gpr{};
@@ -47,11 +56,15 @@ class HostOracle {
 
     // Runs from state.eip until an exception, which is the answer. EIP is then where the exception says: at the
     // instruction for faults, behind it for INT3.
-    OracleEnd run(OracleState& state);
+    OracleEnd run(OracleMode mode, OracleState& state);
+
+    // Segmented modes need the kernel's modify_ldt.
+    bool offers(OracleMode mode) const { return mode == OracleMode::Flat32 || has_local_table_; }
 
  private:
     struct Saved;
     Saved* saved_;
+    bool has_local_table_;
 };
 
 }  // namespace vellum::test
