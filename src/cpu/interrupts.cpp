@@ -67,12 +67,13 @@ Fault deliver_real(Cpu& cpu, const Event& e) {
 }
 
 Fault deliver_to_task(Cpu& cpu, const Event& e, const Descriptor& gate) {
-    if (Fault f = switch_to_available_task(cpu, gate.gate_selector(), TaskSwitch::Call, e.return_eip, e.ext)) return f;
-    if (!e.has_error_code) return Fault::none();
+    Fault switched = switch_to_available_task(cpu, gate.gate_selector(), TaskSwitch::Call, e.return_eip, e.ext);
+    bool complete = !switched || switched.vector == vector::db;
+    if (!complete || !e.has_error_code) return switched;
     Stack stack{cpu, e.ext};
     if (Fault f = stack.push(e.error_code, cpu.state.tr.type() & 8 ? 4 : 2)) return f;
     stack.commit();
-    return Fault::none();
+    return switched;
 }
 
 Fault push_data_segments(const CpuState& state, Stack& stack, u8 size) {

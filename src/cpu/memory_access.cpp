@@ -113,6 +113,31 @@ Fault probe_linear(Cpu& cpu, Linear address, u32 bytes, Access access, Privilege
 
 }  // namespace access_detail
 
+namespace access_detail {
+namespace {
+
+// Where the bytes are in plain RAM, if nothing about the access is special; else null.
+const u8* readable_at_once(const Cpu& cpu, Seg segment, u32 offset, std::size_t bytes) {
+    const Segment& s = cpu.state.segment(segment);
+    if (!plain(s, offset, static_cast<u32>(bytes), MayRead)) return nullptr;
+    Linear a = linear_of(s, offset);
+    if (offset_in_page(a) + bytes > page_size) return nullptr;
+    const u8* page = cpu.mmu.read_page(page_of(a), cpu.privilege());
+    return page ? page + offset_in_page(a) : nullptr;
+}
+
+u8* writable_at_once(const Cpu& cpu, Seg segment, u32 offset, std::size_t bytes) {
+    const Segment& s = cpu.state.segment(segment);
+    if (!plain(s, offset, static_cast<u32>(bytes), MayWrite)) return nullptr;
+    Linear a = linear_of(s, offset);
+    if (offset_in_page(a) + bytes > page_size) return nullptr;
+    u8* page = cpu.mmu.write_page(page_of(a), cpu.privilege());
+    return page ? page + offset_in_page(a) : nullptr;
+}
+
+}  // namespace
+}  // namespace access_detail
+
 OrFault<Linear> Cpu::to_linear(Seg segment, u32 offset, u32 bytes, Access access) const {
     const Segment& s = state.segment(segment);
     if (!access_detail::permits(s, offset, bytes, access))
@@ -121,11 +146,19 @@ OrFault<Linear> Cpu::to_linear(Seg segment, u32 offset, u32 bytes, Access access
 }
 
 Fault Cpu::read_bytes(Seg segment, u32 offset, std::span<u8> bytes) {
+    if (const u8* from = access_detail::readable_at_once(*this, segment, offset, bytes.size())) {
+        std::memcpy(bytes.data(), from, bytes.size());
+        return Fault::none();
+    }
     OrFault<Linear> a = to_linear(segment, offset, static_cast<u32>(bytes.size()), Access::Read);
     return a ? access_detail::read_anywhere(*this, *a, bytes, privilege()) : a.fault();
 }
 
 Fault Cpu::write_bytes(Seg segment, u32 offset, std::span<const u8> bytes) {
+    if (u8* to = access_detail::writable_at_once(*this, segment, offset, bytes.size())) {
+        std::memcpy(to, bytes.data(), bytes.size());
+        return Fault::none();
+    }
     OrFault<Linear> a = to_linear(segment, offset, static_cast<u32>(bytes.size()), Access::Write);
     return a ? access_detail::write_anywhere(*this, *a, bytes, privilege()) : a.fault();
 }

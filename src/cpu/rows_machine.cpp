@@ -181,7 +181,7 @@ Fault mov_control(Cpu& cpu, const Instruction& in) {
     return f ? f : retire(cpu, in);
 }
 
-// The registers are kept but raise no breakpoints.
+// Engines look for enabled breakpoints between blocks, so a write ends one.
 Fault mov_debug(Cpu& cpu, const Instruction& in) {
     CpuState& state = cpu.state;
     bool reads = in.op[1].kind == Operand::Kind::Debug;
@@ -195,11 +195,12 @@ Fault mov_debug(Cpu& cpu, const Instruction& in) {
         state.dr[6] |= debug_access;
         return Fault::exception(vector::db);
     }
-    if (reads)
+    if (reads) {
         cpu.set32(in.op[0].reg, static_cast<u32>(state.dr[number]));
-    else
-        state.dr[number] = debug_value(number, cpu.get32(in.op[1].reg));
-    return Fault::none();
+        return Fault::none();
+    }
+    state.dr[number] = debug_value(number, cpu.get32(in.op[1].reg));
+    return retire(cpu, in);
 }
 
 Fault check_io_permission(Cpu& cpu, u16 port, u8 size) {

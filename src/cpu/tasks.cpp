@@ -1,4 +1,4 @@
-// Task switching (SDM 3A 7.3) over 16-bit and 32-bit TSSs (figures 7-2 and 7-10). The T bit raises nothing.
+// Task switching (SDM 3A 7.3) over 16-bit and 32-bit TSSs (figures 7-2 and 7-10).
 #include "cpu/tasks.hpp"
 
 #include <algorithm>
@@ -18,7 +18,8 @@ struct Layout {
 };
 constexpr Layout layout16{0x2B, 2, 2, 0x0E, 0x10, 0x12, 0x22, 4, 0x2A};
 constexpr Layout layout32{0x67, 4, 4, 0x20, 0x24, 0x28, 0x48, 6, 0x60};
-constexpr u32 cr3_offset = 0x1C;
+constexpr u32 cr3_offset = 0x1C, trap_offset = 0x64;  // 32-bit ones only
+constexpr u64 dr6_task_switch = 1u << 15;
 
 constexpr u32 known_flags = 0x003F7FD5;
 
@@ -40,6 +41,7 @@ struct TaskImage {
     u32 gpr[8] = {};
     u16 segments[6] = {};
     u16 ldt = 0;
+    bool trap = false;  // the T bit
 };
 
 Fault read_image(Cpu& cpu, const Segment& tss, TaskImage& image) {
@@ -51,7 +53,10 @@ Fault read_image(Cpu& cpu, const Segment& tss, TaskImage& image) {
         fault = value.fault();
         return *value;
     };
-    if (layout.width == 4) image.cr3 = field(cr3_offset);
+    if (layout.width == 4) {
+        image.cr3 = field(cr3_offset);
+        image.trap = field(trap_offset) & 1;
+    }
     image.eip = field(layout.eip);
     image.eflags = (field(layout.eflags) & known_flags) | eflags::fixed;
     // The upper halves are undefined after a switch to a 16-bit task; processors leave ones.
@@ -179,7 +184,10 @@ Fault switch_task(Cpu& cpu, const Segment& new_tss, const Switch& how) {
     if (layout_of(new_tss).width == 4 && state.paging())
         if (Fault f = write_cr3(cpu, image.cr3)) return f;
     if (state.eflags & eflags::if_) cpu.attention.arm_if_pending();
-    return load_task_segments(cpu, image, how.ext);
+    if (Fault f = load_task_segments(cpu, image, how.ext)) return f;
+    if (!image.trap) return Fault::none();
+    state.dr[6] |= dr6_task_switch;
+    return Fault::exception(vector::db);
 }
 
 }  // namespace

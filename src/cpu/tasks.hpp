@@ -21,7 +21,7 @@ enum class TaskSwitch : u8 {
 
 // To the task of a TSS selector from a far transfer, a task gate or an interrupt. Checks that it names an available TSS
 // (#GP, #NP), then switches; `next_eip` is saved in the old task. Faults after the switch belong to the new task: the
-// state is then the new task's.
+// state is then the new task's. Among them is the #DB of a task with the T bit, after a switch that is complete.
 Fault switch_to_available_task(Cpu& cpu, u16 tss_selector, TaskSwitch kind, u32 next_eip, u16 ext);
 
 // IRET with NT set: back along the link.

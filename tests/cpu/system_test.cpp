@@ -120,12 +120,12 @@ TEST_CASE("system: LMSW sets PE but does not clear it, SMSW shows CR0") {
 TEST_CASE("system: debug registers: aliases, fixed bits and general detect") {
     SystemFixture m;
     m.state.reg(Reg::Eax) = 0;
-    REQUIRE(m.execute({0x0F, 0x23, 0xE0}) == Fault::none());  // mov dr4, eax
+    REQUIRE(m.execute({0x0F, 0x23, 0xE0}) == Fault::retired());  // mov dr4, eax
     CHECK(m.state.dr[6] == 0xFFFF0FF0);
     m.state.cr4 = cr4::de;
     CHECK(m.execute({0x0F, 0x23, 0xE0}) == ud);
     m.state.reg(Reg::Eax) = 0x2000;
-    REQUIRE(m.execute({0x0F, 0x23, 0xF8}) == Fault::none());  // mov dr7, eax
+    REQUIRE(m.execute({0x0F, 0x23, 0xF8}) == Fault::retired());  // mov dr7, eax
     CHECK(m.state.dr[7] == 0x2400);
     CHECK(m.execute({0x0F, 0x21, 0xC0}) == Fault::exception(vector::db));
     CHECK(m.state.dr[6] & 1u << 13);

@@ -111,6 +111,24 @@ TEST_CASE("tasks: a task may be V86") {
     CHECK(m.state.segment(Seg::Ss).base == 0x20000);
 }
 
+TEST_CASE("tasks: the T bit traps after the switch, on top of an error code") {
+    WithTask32 m;
+    m.poke<u16>(other + 0x64, 1);
+    SECTION("jump") {
+        CHECK(far_jump(m.cpu, sel, 0, 4, 0x1007) == Fault::exception(vector::db));
+        CHECK(m.state.eip == 0x7000);
+    }
+    SECTION("gate") {
+        m.interrupt_gate(vector::gp, sel, 0, access::task_gate);
+        m.interrupt_gate(vector::db, SystemFixture::code0, 0x5001, access::interrupt_gate32);
+        REQUIRE(deliver_exception(m.cpu, gp(0x78)) == Fault::retired());
+        CHECK(m.state.eip == 0x5001);
+        CHECK(m.stack_word(0) == 0x7000);
+        CHECK(m.stack_word(3) == 0x78);
+    }
+    CHECK(m.state.dr[6] & 1u << 15);
+}
+
 TEST_CASE("tasks: what stops a switch before it begins") {
     WithTask32 m;
     Fault expected;
