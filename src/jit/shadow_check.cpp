@@ -8,11 +8,11 @@
 
 namespace vellum {
 
-void ShadowCheck::all(ShadowView& view) {
+void ShadowCheck::all(ShadowView& view, bool global_too) {
     if (!view.key.paging) return;
     RangeHider hider = mapper_.hider(view);
     if (view.key.pae) quarters(view, hider);
-    view.pages.for_each_leaf([&](u32 index, ShadowLeaf& l) { leaf(view, index, l, hider); });
+    view.pages.for_each_leaf([&](u32 index, ShadowLeaf& l) { leaf(view, index, l, global_too, hider); });
 }
 
 // PDPTEs are read when CR3 is loaded, and only then (SDM 3A 4.4.1).
@@ -28,7 +28,8 @@ void ShadowCheck::quarters(ShadowView& view, RangeHider& hider) {
     hider.flush();
 }
 
-void ShadowCheck::leaf(ShadowView& view, u32 index, ShadowLeaf& leaf, RangeHider& hider) {
+void ShadowCheck::leaf(ShadowView& view, u32 index, ShadowLeaf& leaf, bool global_too, RangeHider& hider) {
+    if (global_too) leaf.global.clear();
     PageSet pages = leaf.live.without(leaf.global);
     if (pages.empty()) {
         if (leaf.live.empty()) mapper_.forget_leaf(view, index, hider);
@@ -38,10 +39,21 @@ void ShadowCheck::leaf(ShadowView& view, u32 index, ShadowLeaf& leaf, RangeHider
         mapper_.forget_leaf(view, index, hider);
         return;
     }
-    if (leaf.large) return;
-    const u8* first_entry = table_at(memory_, leaf.first);
-    pages.for_each([&](u32 i) {
-        if (!entry_holds(view.key, leaf, i, first_entry)) mapper_.forget(view, index * ShadowLeaf::pages + i, hider);
+    if (!leaf.large) {
+        const u8* first_entry = table_at(memory_, leaf.first);
+        pages.for_each([&](u32 i) {
+            if (!entry_holds(view.key, leaf, i, first_entry))
+                mapper_.forget(view, index * ShadowLeaf::pages + i, hider);
+        });
+    }
+    if (global_too && state_.cr4 & cr4::pge) note_global(leaf);
+}
+
+// The G bits of what stays, under CR4.PGE as it is now.
+void ShadowCheck::note_global(ShadowLeaf& leaf) const {
+    leaf.live.for_each([&](u32 i) {
+        u64 value = leaf.large ? leaf.directory_value : (*leaf.entries)[i];
+        leaf.global.assign(i, value & entry::global);
     });
 }
 

@@ -10,14 +10,16 @@ class ShadowCheck {
     ShadowCheck(const CpuState& state, const GuestMemory& memory, WindowMapper& mapper)
         : state_{state}, memory_{memory}, mapper_{mapper} {}
 
-    // After CR3 was loaded: every page that is not global. What differs is forgotten and hidden.
-    void all(ShadowView& view);
+    // After CR3 was loaded: every page that is not global; after a flush of everything those too. What differs is
+    // forgotten and hidden.
+    void all(ShadowView& view, bool global_too);
     // After INVLPG: one page, or the large page around it. What still agrees may stay: it is what a fill would make.
     void one(ShadowView& view, u32 page);
 
  private:
     void quarters(ShadowView& view, RangeHider& hider);
-    void leaf(ShadowView& view, u32 index, ShadowLeaf& leaf, RangeHider& hider);
+    void leaf(ShadowView& view, u32 index, ShadowLeaf& leaf, bool global_too, RangeHider& hider);
+    void note_global(ShadowLeaf& leaf) const;
     bool directory_holds(const ViewKey& key, ShadowLeaf& leaf) const;
     bool entry_holds(const ViewKey& key, ShadowLeaf& leaf, u32 i, const u8* first_entry) const;
 

@@ -13,7 +13,6 @@ ViewKey ViewKey::of(const CpuState& state) {
     key.write_protect = !key.user && state.cr0 & cr0::wp;
     key.pae = state.cr4 & cr4::pae;
     key.page_size_extensions = state.cr4 & cr4::pse;
-    key.page_global = state.cr4 & cr4::pge;
     key.no_execute = state.efer & efer::nxe;
     key.directory = static_cast<u32>(state.cr3) & (key.pae ? ~u32{0x1F} : ~u32{0xFFF});
     return key;

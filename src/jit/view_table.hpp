@@ -16,7 +16,7 @@ struct ViewKey {
     u32 directory = 0;  // CR3 without its flags; 0 with paging off
     bool paging = false, user = false;
     bool write_protect = false;  // CR0.WP, for a supervisor only
-    bool pae = false, page_size_extensions = false, no_execute = false, page_global = false;
+    bool pae = false, page_size_extensions = false, no_execute = false;
 
     static ViewKey of(const CpuState& state);
     bool same_tables(const ViewKey& other) const {
@@ -30,7 +30,8 @@ struct ShadowView {
     ViewKey key;
     bool in_use = false;
     u64 last_use = 0;
-    u64 validated = 0;  // number of CR3 writes seen when its entries were last compared
+    u64 validated = 0;         // number of CR3 writes seen when its entries were last compared
+    u64 validated_global = 0;  // number of flushes of everything then
     u64 pdpte[4] = {};
     ShadowPages pages;
 };

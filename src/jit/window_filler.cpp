@@ -108,7 +108,7 @@ void WindowFiller::show_small(ShadowView& view, ShadowLeaf& leaf, u32 page, cons
         u64 value = read_entry(middle.first_entry + (static_cast<i32>(i) + d) * static_cast<i32>(entry_bytes(view.key)),
                                entry_bytes(view.key));
         mapper_.learn(view, static_cast<u32>(static_cast<i32>(page) + d),
-                      {static_cast<u32>(value), value >> 63 != 0, value & entry::global && view.key.page_global});
+                      {static_cast<u32>(value), value >> 63 != 0, value & entry::global && state_.cr4 & cr4::pge});
     }
     u64 offset = backing.offset - static_cast<u64>(-low) * page_size;
     mapper_.show(view, page - static_cast<u32>(-low), static_cast<u32>(high - low), offset,

@@ -365,17 +365,57 @@ TEST_CASE("windows: with the A20 gate closed odd megabytes show the even ones") 
     CHECK_FALSE(f.writable(0));
 }
 
-TEST_CASE("windows: everything_changed leaves nothing mapped and moves the code generation on") {
+TEST_CASE("windows: everything_changed ends global pages that changed, in every view") {
     PagingFixture f;
-    f.map_page(0x5000, 0x200000, P | RW | A | D);
+    f.put(f.other_directory, f.table | P | RW | US | A);
+    f.map_page(0x5000, 0x200000, P | RW | G | A | D);
+    f.map_page(0x9000, 0x300000, P | RW | G | A | D);
+    f.put(f.directory + 4, 0x400000 | P | RW | PS | G | A | D);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    REQUIRE(f.fill(0x9000, Access::Write) == Fill::Mapped);
+    REQUIRE(f.fill(0x400000, Access::Write) == Fill::Mapped);
+    f.load_cr3(f.other_directory);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    f.map_page(0x5000, 0x201000, P | RW | G | A | D);
+    f.put(f.directory + 4, 0);
+
+    f.spaces.everything_changed();
+
+    CHECK_FALSE(f.readable(0x5000));
+    f.load_cr3(f.directory);
+    CHECK_FALSE(f.readable(0x5000));
+    CHECK_FALSE(f.readable(0x400000));
+    CHECK(f.writable(0x9000));
+}
+
+TEST_CASE("windows: pages are global from when CR4.PGE is set") {
+    PagingFixture f;
+    f.state.cr4 &= ~cr4::pge;
+    f.map_page(0x5000, 0x200000, P | RW | G | A | D);
+    f.map_page(0x9000, 0x300000, P | RW | A | D);
+    REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
+    REQUIRE(f.fill(0x9000, Access::Write) == Fill::Mapped);
+    f.state.cr4 |= cr4::pge;
+    f.spaces.everything_changed();
+    CHECK(f.writable(0x5000));
+    f.map_page(0x5000, 0, 0);
+    f.map_page(0x9000, 0, 0);
+    f.load_cr3(f.directory);
+    CHECK(f.writable(0x5000));
+    CHECK_FALSE(f.readable(0x9000));
+}
+
+TEST_CASE("windows: when the A20 gate moves, nothing stays and the code generation goes on") {
+    PagingFixture f;
+    f.map_page(0x5000, 0x300000, P | RW | A | D);
     REQUIRE(f.fill(0x5000, Access::Write) == Fill::Mapped);
     View& before = f.spaces.current();
     u64 generation = before.code_generation;
     u8* host = f.at(0x5000);
+    f.state.a20_mask = ~(u64{1} << 20);
     f.spaces.everything_changed();
     CHECK_FALSE(host_readable(host));
     CHECK(before.code_generation > generation);
-    CHECK_FALSE(f.readable(0x5000));
 }
 
 TEST_CASE("windows: the code generation counts removals of pages that were fetched from, and only those") {
