@@ -1,37 +1,33 @@
 // The proof of isolation: decodes what was emitted, as the host will, and refuses what breaks a rule of DESIGN
 // section 3. It knows nothing of the translator and takes nothing from it but the bytes.
 //
-// What holds at the entry of every block, and must hold again wherever control leaves it (branches out, calls, returns;
-// places after calls and `entries` are entered like the block itself):
-//   * rax rcx rdx rbx rbp rsi rdi are zero-extended; r13 is the window, r15 the CpuState, gs.base the window;
+// What holds at the entry of every block, and must hold again wherever control leaves it (branches out, calls,
+// returns; places after calls and `entries` are entered like the block itself):
+//   * rax rcx rdx rbx rbp rsi rdi are zero-extended; r13 and gs.base are the window, r15 the CpuState;
 //   * r12 is at most 1 MiB away from the window ("drift").
-// Inside, by rule:
-//   list       only instructions of a positive list, by mnemonic and instruction set; no VEX but BMI2 shifts and ANDN
-//   on
-//              registers; no fs:, no 66 on branches, no XACQUIRE, no segment, control or debug registers.
-//   registers  r13, r15 and rsp are never written, nor read but as the base of an operand (r13 in LEA too). Guest
-//              registers get 32-bit results, or 64-bit ones that are surely small: MOVZX, MOV and XCHG of zero-extended
-//              registers, MOV of an immediate below 4 GiB.
-//   memory     [r12+d] |d| <= 1 MiB, with r12 a pointer; [r13+d] 0 <= d; [r13+g+d] |d| < 64 KiB, unscaled, g a guest
-//   register
-//              or a scratch register that a 32-bit result was written to; gs: with 32-bit addressing; [r15+d] inside
-//              `state_bytes`; RIP-relative where `may_touch` says so. Bit tests with a register offset: gs only. FXSAVE
-//              and FXRSTOR: not through the window. 64-bit general registers are not stored through it (they may hold
-//              host addresses).
-//   drift      `lea r12,[r12+i]` adds |i|; a 16-bit write rounds up to 64 KiB. A load or store [r12+d] that surely
-//   happens leaves
-//              |d|: it would have faulted outside. `lea r12,[r13+g+d]` sets |d|. It must be at most 1 MiB where control
-//              leaves. So: a block that moves r12 either accesses the stack after it or at most 1 MiB before it, or
-//              normalises.
-//   low half   after a 32-bit write of r12d nothing may access memory that could fault, nor branch, until
-//              `lea r12,[r12+r13]`.
-//   strings    `lea rsi,[rsi+r13]` (rdi alike); until a 32-bit write of esi nothing but the string instruction uses it,
-//              and nothing branches. MOVS and CMPS need both, LODS rsi, STOS and SCAS rdi. LODS may use gs:[esi].
-//   poll       `mov r64,[r15+poll]` and, next, `mov r32,[r64]`, both scratch.
-//   flags      `pushfq` and, next, `pop r64`. `and r32,CD5-subset`, perhaps `or r32,202-subset`, `push r64`, next
-//   `popfq`. branches   direct ones to an instruction inside or where `may_reach` says so; `ret`; nothing else. Control
-//   never
-//              runs off the end. INT3 only where nothing leads.
+//
+// list:      only instructions of a positive list, by mnemonic and instruction set; no VEX but BMI2 shifts and ANDN;
+//            no fs:, no XACQUIRE, no segment, control or debug registers.
+// registers: r13, r15 and rsp are never written, nor read but as the base of an operand (r13 in LEA too). Guest
+//            registers get 32-bit results, or 64-bit ones that are surely small: MOVZX, MOV and XCHG of zero-extended
+//            registers, MOV of an immediate below 4 GiB.
+// memory:    [r12+d] with |d| <= 1 MiB; [r13+d] with d >= 0; [r13+g+d] with |d| < 64 KiB, unscaled, g a guest register
+//            or a scratch register whose last result was of 32 bits; gs: with 32-bit addressing; [r15+d] inside
+//            `state_bytes`; RIP-relative where `may_touch` says so. Bit tests with a register offset: gs only. FXSAVE,
+//            FXRSTOR and stores of 64-bit general registers (host addresses?): not through the window.
+// drift:     `lea r12,[r12+i]` adds |i|; a 16-bit write rounds up to 64 KiB; `lea r12,[r13+g+d]` sets |d|. A load or
+//            store of [r12+d] that surely happens sets |d|: outside of the window it would have faulted. Where control
+//            leaves there may be 1 MiB at most, so a block that moves r12 must also access the stack through it, or
+//            normalise. Leaving to a place that sets r12 anew is free.
+// low half:  after a 32-bit write of r12d nothing may access the window, nor branch, until `lea r12,[r12+r13]`.
+// strings:   `lea rsi,[rsi+r13]` (rdi alike); until a 32-bit write of esi nothing but the string instruction uses it,
+//            nothing else accesses the window, and nothing branches. LODS may use gs:[esi] instead.
+// poll:      `mov r64,[r15+poll]` and, next, `mov r32,[r64]`, both scratch.
+// flags:     `pushfq` and, next, `pop r64`. `and r32,i` (i: bits of CD5), perhaps `or r32,i` (of 202), `push r64` and,
+//            next, `popfq`.
+// branches:  direct ones (LOOP with 67 too), without 66, to an instruction inside or where `may_reach` says so; those
+//            that may be linked later count as leaving; `ret`; nothing else. Control never runs off the end. INT3 only
+//            where nothing leads.
 #pragma once
 
 #include <functional>
