@@ -10,9 +10,10 @@ void reset(CpuState& state) {
     fresh.attention = state.attention;
     fresh.instructions = state.instructions;
     fresh.instruction_limit = state.instruction_limit;
-    constexpr u16 data = 0x93, code = 0x9B, ldt = 0x82, tss_busy = 0x8B;
-    for (Segment& segment : fresh.seg) segment = {0, data, 0xFFFF, 0};
-    fresh.segment(Seg::Cs) = {0xF000, code, 0xFFFF, 0xFFFF0000};
+    // CS too is "present, read/write, accessed": real mode writes through it.
+    constexpr u16 read_write = 0x93, ldt = 0x82, tss_busy = 0x8B;
+    for (Segment& segment : fresh.seg) segment = {0, read_write, 0xFFFF, 0};
+    fresh.segment(Seg::Cs) = {0xF000, read_write, 0xFFFF, 0xFFFF0000};
     fresh.ldtr = {0, ldt, 0xFFFF, 0};
     fresh.tr = {0, tss_busy, 0xFFFF, 0};
     fresh.reg(Reg::Edx) = 0x000106CA;  // family 6, model 28, stepping 10, as CPUID leaf 1 says

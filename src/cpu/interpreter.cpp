@@ -65,10 +65,17 @@ bool Interpreter::finish(Fault f, u32 length) {
         case Fault::Kind::Halt: state.activity = Activity::Halted; [[fallthrough]];
         case Fault::Kind::None: state.eip = static_cast<u32>(state.eip + length); [[fallthrough]];
         case Fault::Kind::Retired: ++state.instructions; return true;
-        case Fault::Kind::Exception: deliver(deliver_exception(cpu_, f)); return false;
+        case Fault::Kind::Exception: return raise(f), false;
         case Fault::Kind::Shutdown: state.activity = Activity::Shutdown; return false;
     }
     return false;
+}
+
+// An exception counts as an instruction: a handler that faults at its first instruction, again and again, would
+// otherwise never reach the limit (and, where instructions are the clock, time would stand still).
+void Interpreter::raise(Fault f) {
+    ++cpu_.state.instructions;
+    deliver(deliver_exception(cpu_, f));
 }
 
 void Interpreter::deliver(Fault f) {
@@ -82,7 +89,7 @@ void Interpreter::step_with_care() {
         if (u64 hit = breakpoints_at(state, static_cast<u32>(state.segment(Seg::Cs).base + state.eip))) {
             state.dr[6] = (state.dr[6] & ~dr6_breakpoints) | hit;
             state.eflags |= eflags::rf;  // the handler's IRET is to get past it
-            return deliver(deliver_exception(cpu_, Fault::exception(vector::db)));
+            return raise(Fault::exception(vector::db));
         }
     bool single_step = state.eflags & eflags::tf;
     state.eflags &= ~eflags::rf;

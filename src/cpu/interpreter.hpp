@@ -31,6 +31,7 @@ class Interpreter final : public Engine {
  private:
     struct Cache;
     bool finish(Fault f, u32 length);
+    void raise(Fault f);
     void deliver(Fault f);
     void step_with_care();
     void run_plainly();

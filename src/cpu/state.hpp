@@ -83,7 +83,7 @@ struct alignas(64) CpuState {
     u64 poll = 0;                // address loaded from at block boundaries; 0 (inaccessible) asks for attention
     u32 attention = 0;           // Attention::Reason bits; other threads set them through std::atomic_ref
     u32 eflags = eflags::fixed;  // complete whenever no translated code is running
-    u64 instructions = 0;        // retired; each REP iteration counts
+    u64 instructions = 0;        // retired; each REP iteration and each exception counts
     u64 instruction_limit = ~u64{0};
     // --- mode
     u8 cpl = 0;
