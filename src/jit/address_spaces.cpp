@@ -199,7 +199,10 @@ void AddressSpaces::Impl::page_watched(Physical page) {
             while (from % block && leaf.writable.has(from - 1)) --from;
             while (to % block && leaf.writable.has(to)) ++to;
         }
-        mapper.protect(view, p - i + from, to - from, HostAccess::Read);
+        if (mapper.exhausted())
+            mapper.empty(view);
+        else
+            mapper.protect(view, p - i + from, to - from, HostAccess::Read);
     });
 }
 

@@ -24,8 +24,12 @@ class PageSet {
         return !any;
     }
     bool any(u32 from, u32 to) const {  // [from, to)
-        for (u32 i = from; i < to; ++i)
-            if (has(i)) return true;
+        for (u32 w = from >> 6; w < words_.size() && w * 64 < to; ++w) {
+            u64 word = words_[w];
+            if (w == from >> 6) word &= ~u64{0} << (from & 63);
+            if (to < w * 64 + 64) word &= (u64{1} << (to & 63)) - 1;
+            if (word) return true;
+        }
         return false;
     }
     void assign_run(u32 from, u32 to, bool in) {  // [from, to)

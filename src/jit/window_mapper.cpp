@@ -18,12 +18,16 @@ void RangeHider::add(u32 page) {
 }
 
 void RangeHider::flush() {
-    if (start_ == end_) return;
-    u8* at = view_.face.base + u64{start_} * page_size;
-    check(windows_.unmap(at, u64{end_ - start_} * page_size), "the host lets a window be unmapped");
-    mapping_bound_ += 2;  // the hole, and the rest of what it was cut from
-    ++unmaps_;
+    hide_all_ |= mapper_.exhausted();
+    if (start_ != end_ && !hide_all_) mapper_.hide(view_, start_, end_ - start_);
     start_ = end_ = 0;
+}
+
+RangeHider::~RangeHider() {
+    flush();
+    if (!hide_all_) return;
+    mapper_.empty(view_);
+    mapper_.count_mappings();
 }
 
 WindowMapper::WindowMapper(const CpuState& state, GuestMemory& memory, HostWindows& windows, ViewTable& views,
@@ -103,6 +107,13 @@ void WindowMapper::protect(ShadowView& view, u32 page, u32 count, HostAccess acc
     ShadowLeaf& leaf = *view.pages.leaf_of_page(page);
     u32 from = page % ShadowLeaf::pages;
     leaf.writable.assign_run(from, from + count, access == HostAccess::ReadWrite);
+}
+
+void WindowMapper::hide(ShadowView& view, u32 page, u32 count) {
+    u8* at = view.face.base + u64{page} * page_size;
+    check(windows_.unmap(at, u64{count} * page_size), "the host lets a window be unmapped");
+    mapping_bound_ += 2;  // the hole, and the rest of what it was cut from
+    ++statistics_.unmaps;
 }
 
 void WindowMapper::forget(ShadowView& view, u32 page, RangeHider& hider) {

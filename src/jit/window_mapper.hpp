@@ -11,13 +11,15 @@
 
 namespace vellum {
 
+class WindowMapper;
+
 // Collects pages to be hidden, given in rising order, into as few calls to the host as possible: a range may cover
-// pages that show nothing.
+// pages that show nothing. Should the holes use up the host's mappings, all of the view is hidden and forgotten when
+// the hider ends.
 class RangeHider {
  public:
-    RangeHider(HostWindows& windows, ShadowView& view, u32& mapping_bound, u64& unmaps)
-        : windows_{windows}, view_{view}, mapping_bound_{mapping_bound}, unmaps_{unmaps} {}
-    ~RangeHider() { flush(); }
+    RangeHider(WindowMapper& mapper, ShadowView& view) : mapper_{mapper}, view_{view} {}
+    ~RangeHider();
     RangeHider(const RangeHider&) = delete;
     RangeHider& operator=(const RangeHider&) = delete;
 
@@ -25,11 +27,10 @@ class RangeHider {
     void flush();
 
  private:
-    HostWindows& windows_;
+    WindowMapper& mapper_;
     ShadowView& view_;
-    u32& mapping_bound_;
-    u64& unmaps_;
     u32 start_ = 0, end_ = 0;
+    bool hide_all_ = false;
 };
 
 class WindowMapper {
@@ -49,7 +50,7 @@ class WindowMapper {
     void show(ShadowView& view, u32 page, u32 count, u64 offset, HostAccess access, HostWindows::Populate populate);
     void protect(ShadowView& view, u32 page, u32 count, HostAccess access);  // pages that are shown
 
-    RangeHider hider(ShadowView& view) { return {windows_, view, mapping_bound_, statistics_.unmaps}; }
+    RangeHider hider(ShadowView& view) { return {*this, view}; }
     void forget(ShadowView& view, u32 page, RangeHider& hider);  // a page with a leaf: no longer live nor shown
     void forget_leaf(ShadowView& view, u32 leaf_index, RangeHider& hider);  // all its pages, and the leaf
     void empty(ShadowView& view);                                           // everything; the view stays in use
@@ -60,11 +61,15 @@ class WindowMapper {
 
     // Near the limit of mappings? An upper bound is kept, exact counting is for when it is reached.
     bool crowded() const { return mapping_bound_ >= mapping_limit_; }
+    // Beyond what filling a page may add to that: nothing may be split any more.
+    bool exhausted() const { return mapping_bound_ >= mapping_limit_ + mapping_limit_ / 6; }
     u32 mapping_limit() const { return mapping_limit_; }
     u32 count_mappings();  // exactly, as the host merges them; becomes the new bound
     u32 count_mappings(ShadowView& view) const;
 
  private:
+    friend class RangeHider;
+    void hide(ShadowView& view, u32 page, u32 count);
     void rebuild_reverse_maps();
     static u32 place(const ShadowView& view, u32 page) { return view.face.slot << 20 | page; }
 

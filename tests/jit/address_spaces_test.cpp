@@ -489,6 +489,71 @@ TEST_CASE("windows: more mappings than the host permits are made room for") {
     CHECK(f.spaces.statistics().views_evicted == 1);
 }
 
+TEST_CASE("windows: holes that would use up the host's mappings empty the view instead") {
+    PagingFixture f{{.views = 4, .mappings = 64}};
+    for (u32 i = 0; i < 512; ++i) f.map_page(0x200000 + i * 0x1000, 0x400000 + i * 0x1000, P | RW | A | D);
+    for (u32 i = 0; i < 512; i += 16) REQUIRE(f.fill(0x200000 + i * 0x1000, Access::Write) == Fill::Mapped);
+    for (u32 i = 0; i < 512; i += 2) f.map_page(0x200000 + i * 0x1000, 0, 0);
+
+    f.load_cr3(f.directory);
+
+    for (u32 i = 0; i < 512; i += 2) CHECK_FALSE(f.readable(0x200000 + i * 0x1000));
+    CHECK(f.spaces.statistics().unmaps < 100);
+    CHECK(f.fill(0x201000, Access::Write) == Fill::Mapped);
+    CHECK(f.writable(0x201000));
+}
+
+namespace {
+
+// Whatever the window shows of 64 pages is what their entries say now, and no more than they permit.
+void check_window(PagingFixture& f, u32 first) {
+    for (u32 linear = first; linear < first + 64 * page_size; linear += page_size) {
+        u32 entry = f.page_entry(linear);
+        Physical page{entry & 0xFFFFF000};
+        bool user = f.state.cpl == 3;
+        INFO(std::hex << linear << " " << entry);
+        if (f.readable(linear)) {
+            u32 tag = 0;
+            std::memcpy(&tag, f.at(linear), sizeof tag);
+            CHECK(tag == raw(page));
+            CHECK((entry & (P | A)) == (P | A));
+            CHECK((!user || entry & US));
+        }
+        if (f.writable(linear)) {
+            CHECK((entry & (RW | D)) == (RW | D));
+            CHECK_FALSE(f.memory.watched(page));
+        }
+    }
+}
+
+}  // namespace
+
+TEST_CASE("windows: after any history, a load of CR3 leaves nothing stale") {
+    PagingFixture f;
+    constexpr u32 first = 0x1E0000, storage = 0x400000;  // across two leaves
+    for (u32 page = storage; page < storage + 64 * page_size; page += page_size) f.put(page, page);
+    u32 random = 12345;
+    auto below = [&](u32 n) { return (random = random * 1664525 + 1013904223, (random >> 8) % n); };
+    for (u32 round = 0; round < 150; ++round) {
+        for (u32 step = 0; step < 40; ++step) {
+            u32 linear = first + below(64) * page_size;
+            u32 physical = storage + (below(3) ? linear - first : below(64) * page_size);
+            u32 flags = (below(8) ? P : 0) | (below(4) ? RW : 0) | (below(2) ? US : 0) | (below(2) ? A | D : 0);
+            if (below(2)) f.map_page(linear, physical, flags);
+            f.state.cpl = below(2) ? 3 : 0;
+            f.fill(first + below(64) * page_size, below(2) ? Access::Write : Access::Read);
+            if (below(10) == 0) f.memory.watch(Physical{physical}, GuestMemory::Watch::Translated);
+            if (below(10) == 0) f.memory.unwatch(Physical{physical}, GuestMemory::Watch::Translated);
+            if (below(10) == 0) f.spaces.page_invalidated(Linear{linear});
+        }
+        f.load_cr3(f.directory);
+        f.at_user();
+        check_window(f, first);
+        f.at_supervisor();
+        check_window(f, first);
+    }
+}
+
 namespace {
 struct PaeFixture : PagingFixture {
     PaeFixture() {
