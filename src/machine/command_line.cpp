@@ -18,22 +18,35 @@ namespace {
 constexpr u64 mebibyte = u64{1} << 20;
 constexpr u64 least_memory = mebibyte, most_memory = 3072 * mebibyte;
 
-// Long options that people type with one dash.
-constexpr std::array qemu_words = {"-hda",    "-hdb",       "-hdc",      "-hdd",    "-cdrom",
-                                   "-fda",    "-fdb",       "-boot",     "-kernel", "-initrd",
-                                   "-append", "-no-reboot", "-snapshot", "-serial", "-bios"};
+void refuse_empty_value(const std::string& option) {
+    if (option != "--append") throw UsageError(fmt::format("{}: its value is empty; give one or leave it out", option));
+}
 
-std::vector<std::string> with_two_dashes(const std::vector<std::string>& words) {
+// QEMU's way of writing long options, with one dash: `-hda` becomes `--hda`, and `-nographic` what it stands for. Words
+// that belong to an option before them are left alone.
+std::vector<std::string> with_two_dashes(const CLI::App& app, const std::vector<std::string>& words) {
     std::vector<std::string> result;
+    bool serial_is_stdio = false, no_graphic = false, is_value = false;
     for (const std::string& word : words) {
-        if (word == "-nographic" || word == "--nographic") {
-            result.insert(result.end(), {"--display", "none", "--serial", "stdio"});
-        } else if (std::find(qemu_words.begin(), qemu_words.end(), word) != qemu_words.end()) {
-            result.push_back("-" + word);
-        } else {
-            result.push_back(word);
+        bool one_dash = word.size() > 2 && word[0] == '-' && word[1] != '-';
+        std::string name = one_dash && !word.starts_with("-m") ? "-" + word : word;
+        if (is_value) name = word;
+        serial_is_stdio |= (is_value && result.back() == "--serial" && word == "stdio") || name == "--serial=stdio";
+        if (!is_value && name == "--nographic") {
+            no_graphic = true;
+            continue;
         }
+        if (name != word && name != "--help" && app.get_option_no_throw(name.substr(0, name.find('='))) == nullptr)
+            throw UsageError(fmt::format("{}: unknown option or word; see vellum --help", word));
+        if (word.ends_with('=') ? name.starts_with("--") && !is_value : is_value && word.empty())
+            refuse_empty_value(is_value ? result.back() : name.substr(0, name.size() - 1));
+        const CLI::Option* option = is_value ? nullptr : app.get_option_no_throw(name);
+        is_value = option && option->get_items_expected_min() > 0;
+        result.push_back(name);
     }
+    if (!no_graphic) return result;
+    result.insert(result.end(), {"--display", "none"});
+    if (!serial_is_stdio) result.insert(result.end(), {"--serial", "stdio"});
     return result;
 }
 
@@ -57,14 +70,15 @@ ClockKind parse_clock(const std::string& text) {
     throw UsageError(fmt::format("--clock {}: unknown clock; use host or instructions", text));
 }
 
-std::string parse_boot_order(const std::string& text) {
+std::string parse_boot_order(std::string text) {
+    if (text.starts_with("order=")) text.erase(0, 6);  // QEMU's longer form
     std::string seen;
     for (char c : text) {
         if (std::string_view{"acd"}.find(c) == std::string_view::npos || seen.find(c) != std::string::npos)
             throw UsageError(fmt::format("--boot {}: give each of a (floppy), c (disk), d (CD) at most once", text));
         seen += c;
     }
-    if (seen.empty()) throw UsageError("--boot: name at least one of a (floppy), c (disk), d (CD)");
+    if (seen.empty()) throw UsageError("--boot order=: name at least one of a (floppy), c (disk), d (CD)");
     return seen;
 }
 
@@ -73,46 +87,63 @@ struct RawOptions {
     std::string engine = "bt", memory = "256", clock = "host", display, boot, control, debug_console;
     std::vector<std::string> serial;
     double time_limit = 0;
+    bool no_reboot = false;
 };
 
-void declare(CLI::App& app, RunConfig& config, RawOptions& raw) {
+void declare_machine(CLI::App& app, RunConfig& config, RawOptions& raw) {
     MachineConfig& m = config.machine;
-    app.add_option("--engine", raw.engine, "bt (translate), interp, or lockstep (both, compared)")->type_name("NAME");
-    app.add_option("-m,--memory", raw.memory, "guest memory: 64M, 1G; MiB without a suffix; 1M to 3G")
-        ->type_name("SIZE");
-    app.add_option("--bios", m.bios, "system firmware (default: SeaBIOS)")->type_name("FILE");
-    app.add_option("--vga-bios", m.vga_bios, "video firmware (default: SeaBIOS's)")->type_name("FILE");
-    app.add_option("--kernel", m.kernel, "Linux or Multiboot kernel to boot directly")->type_name("FILE");
-    app.add_option("--initrd", m.initrd, "initial RAM disk for --kernel")->type_name("FILE");
-    app.add_option("--append", m.append, "command line for --kernel")->type_name("TEXT");
+    auto option = [&app](const char* names, auto& value, const char* type, const char* text) {
+        return app.add_option(names, value, text)->type_name(type)->group("The machine");
+    };
+    option("--engine", raw.engine, "NAME", "bt (translate; the default), interp, or lockstep (both, compared)");
+    option("-m,--memory", raw.memory, "SIZE", "guest memory: 64M, 1G; MiB without a suffix; 1M to 3G (default 256M)");
+    option("--bios", m.bios, "FILE", "system firmware (default: SeaBIOS)");
+    option("--vga-bios", m.vga_bios, "FILE", "video firmware (default: SeaBIOS's)");
+    option("--clock", raw.clock, "NAME", "host (the default), or instructions: one is one nanosecond");
+    app.add_flag("--no-reboot", raw.no_reboot, "end when the guest resets")->group("The machine");
+    app.add_flag("--debug-exit", m.debug_exit, "port F4h ends the run with status (value << 1) | 1")
+        ->group("The machine");
+}
+
+void declare_boot(CLI::App& app, RunConfig& config, RawOptions& raw) {
+    MachineConfig& m = config.machine;
+    auto option = [&app](const char* names, auto& value, const char* type, const char* text) {
+        return app.add_option(names, value, text)->type_name(type)->group("What it boots");
+    };
+    option("--kernel", m.kernel, "FILE", "Linux or Multiboot kernel to boot directly");
+    option("--initrd", m.initrd, "FILE", "initial RAM disk for --kernel");
+    option("--append", m.append, "TEXT", "command line for --kernel");
     constexpr std::array names = {"--hda", "--hdb", "--hdc", "--hdd"};
-    for (std::size_t i = 0; i < names.size(); ++i)
-        app.add_option(names[i], m.disks[i], "raw disk image")->type_name("FILE");
-    app.add_option("--cdrom", m.cdrom, "CD image (ISO 9660)")->type_name("FILE");
-    app.add_option("--fda", m.floppies[0], "floppy image")->type_name("FILE");
-    app.add_option("--fdb", m.floppies[1], "floppy image")->type_name("FILE");
-    app.add_option("--boot", raw.boot, "boot order: letters of a (floppy), c (disk), d (CD)")->type_name("acd");
-    app.add_flag("--snapshot", m.snapshot, "disk writes are discarded at the end");
-    app.add_option("--serial", raw.serial, "stdio, null, file:PATH or unix:PATH; may be given twice")
-        ->type_name("WHERE")
+    for (std::size_t i = 0; i < names.size(); ++i) option(names[i], m.disks[i], "FILE", "raw disk image");
+    option("--cdrom", m.cdrom, "FILE", "CD image (ISO 9660), in hdc's place");
+    option("--fda", m.floppies[0], "FILE", "floppy image");
+    option("--fdb", m.floppies[1], "FILE", "floppy image");
+    option("--boot", raw.boot, "acd", "boot order: letters of a (floppy), c (disk), d (CD)");
+    app.add_flag("--snapshot", m.snapshot, "disk writes are discarded at the end")->group("What it boots");
+}
+
+void declare_ends(CLI::App& app, RunConfig& config, RawOptions& raw) {
+    constexpr const char* group = "Screen, lines and reports";
+    auto option = [&app](const char* names, auto& value, const char* type, const char* text) {
+        return app.add_option(names, value, text)->type_name(type)->group(group);
+    };
+    option("--display", raw.display, "NAME", "sdl, terminal or none (default: what is there)");
+    option("--serial", raw.serial, "WHERE", "stdio, null, file:PATH or unix:PATH; may be given twice")
         ->expected(1)
         ->take_all();
-    app.add_option("--debugcon", raw.debug_console, "stdio or file:PATH: output of ports 402h and E9h")
-        ->type_name("WHERE");
-    app.add_option("--display", raw.display, "sdl, terminal or none (default: what is there)")->type_name("NAME");
-    app.add_flag("!--no-reboot", m.reboot, "end when the guest resets");
-    app.add_flag("--debug-exit", m.debug_exit, "port F4h ends the run with status (value << 1) | 1");
-    app.add_option("--time-limit", raw.time_limit, "end with status 6 after so many wall seconds")
-        ->type_name("SECONDS");
-    app.add_option("--clock", raw.clock, "host, or instructions (one instruction is one nanosecond)")
-        ->type_name("NAME");
-    app.add_flag("--count", m.count, "count retired instructions exactly");
-    app.add_option("--stats", config.stats, "write statistics as JSON at the end; - is standard error")
-        ->type_name("FILE");
-    app.add_option("--screenshot", config.screenshot, "write the screen at exit")->type_name("FILE.png");
-    app.add_option("--log", config.log_topics, "topics, with commas, or all")->type_name("TOPIC,...");
-    app.add_option("--control", raw.control, "listen for line commands")->type_name("unix:PATH");
+    option("--debugcon", raw.debug_console, "WHERE", "stdio or file:PATH: output of ports 402h and E9h");
+    option("--control", raw.control, "unix:PATH", "listen for line commands");
+    option("--time-limit", raw.time_limit, "SECONDS", "end with status 6 after so many wall seconds");
+    app.add_flag("--count", config.machine.count, "count retired instructions exactly")->group(group);
+    option("--stats", config.stats, "FILE", "write statistics as JSON at the end; - is standard error");
+    option("--screenshot", config.screenshot, "FILE.png", "write the screen at exit");
+    option("--log", config.log_topics, "TOPIC,...", "topics, with commas, or all");
 }
+
+constexpr const char* footer =
+    "Without any option, a small guest of our own starts. QEMU's one-dash forms (-hda, -m, -nographic, ...) work.\n"
+    "Exit status: 0 the guest is off or the window closed, odd from --debug-exit, 2 wrong usage or input,\n"
+    "4 triple fault with --no-reboot, 6 time limit, 8 the engines differ, 10 host trouble, 128+n signal n.";
 
 void take_endpoints(RunConfig& config, const RawOptions& raw) {
     if (raw.serial.size() > 2) throw UsageError("--serial: may be given twice at most");
@@ -137,6 +168,8 @@ void check_combinations(const RunConfig& config) {
     if (stdio > 1) throw UsageError("--serial stdio: only one serial line can have standard input and output");
     if (stdio && config.display == DisplayKind::Terminal)
         throw UsageError("--serial stdio and --display terminal both want the terminal; use another for one of them");
+    if (m.debug_console && m.debug_console->kind == Endpoint::Kind::Stdio && config.display == DisplayKind::Terminal)
+        throw UsageError("--debugcon stdio and --display terminal both want the terminal; use --debugcon file:PATH");
     if (m.kernel.empty() && !m.initrd.empty()) throw UsageError("--initrd needs --kernel; name a kernel to boot");
     if (m.kernel.empty() && !m.append.empty()) throw UsageError("--append needs --kernel; name a kernel to boot");
     if (!m.cdrom.empty() && !m.disks[2].empty())
@@ -174,16 +207,18 @@ Endpoint parse_endpoint(const std::string& option, const std::string& text) {
 
 std::variant<RunConfig, HelpText> parse_command_line(std::vector<std::string> words) {
     RunConfig config;
-    config.machine.embedded_guest = words.empty();
     if (!words.empty() && words.front() == "run") words.erase(words.begin());
+    config.machine.embedded_guest = words.empty();
 
     RawOptions raw;
     CLI::App app{"Vellum: a PC in a program, by dynamic binary translation", "vellum run"};
-    app.footer("Without any option, a small guest of our own starts. See README.md and docs/.");
+    app.footer(footer);
     app.set_version_flag("--version", "vellum 0.1");
-    declare(app, config, raw);
+    declare_machine(app, config, raw);
+    declare_boot(app, config, raw);
+    declare_ends(app, config, raw);
     try {
-        words = with_two_dashes(words);
+        words = with_two_dashes(app, words);
         std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
         app.parse(words);
     } catch (const CLI::CallForHelp&) {
@@ -201,6 +236,7 @@ std::variant<RunConfig, HelpText> parse_command_line(std::vector<std::string> wo
     config.machine.engine = parse_engine(raw.engine);
     config.machine.memory_bytes = parse_memory_size(raw.memory);
     config.machine.clock = parse_clock(raw.clock);
+    config.machine.reboot = !raw.no_reboot;
     if (!raw.display.empty()) config.display = parse_display(raw.display);
     if (!raw.boot.empty()) config.machine.boot_order = parse_boot_order(raw.boot);
     if (raw.time_limit < 0 || !std::isfinite(raw.time_limit))
