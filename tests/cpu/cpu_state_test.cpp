@@ -1,0 +1,72 @@
+// The processor's reset and its part of a snapshot.
+#include <catch2/catch.hpp>
+
+#include "base/archive.hpp"
+#include "cpu/state.hpp"
+
+using namespace vellum;
+
+namespace {
+
+CpuState busy_state() {
+    CpuState state;
+    reset(state);
+    for (u32 i = 0; i < 8; ++i) state.gpr[i] = 0x1000 + i;
+    state.eip = 0x1234;
+    state.cr0 |= cr0::pe | cr0::pg;
+    state.nmi_blocked = true;
+    state.segment(Seg::Fs) = {0x33, 0xC0F3, 0xFFFFFFFF, 0x12345678};
+    state.fpu.st[3][9] = 0x7F;
+    state.fpu.xmm[7][15] = 0xEE;
+    state.instructions = 99;
+    return state;
+}
+
+std::vector<u8> saved(CpuState state) {
+    Archive archive = Archive::saver();
+    serialize(state, archive);
+    return archive.bytes();
+}
+
+}  // namespace
+
+TEST_CASE("cpu state: reset starts at F000:FFF0 with paging and protection off") {
+    CpuState state = busy_state();
+    state.attention = 5;
+    reset(state);
+    CHECK(state.eip == 0xFFF0);
+    CHECK(state.segment(Seg::Cs).selector == 0xF000);
+    CHECK(state.segment(Seg::Cs).base == 0xFFFF0000);
+    CHECK(state.cr0 == (cr0::et | cr0::cd | cr0::nw));
+    CHECK(state.eflags == eflags::fixed);
+    CHECK(state.idtr.limit == 0xFFFF);
+}
+
+TEST_CASE("cpu state: reset keeps what belongs to the engine") {
+    CpuState state = busy_state();
+    state.attention = 5;
+    state.instruction_limit = 1000;
+    reset(state);
+    CHECK(state.attention == 5);
+    CHECK(state.instructions == 99);
+    CHECK(state.instruction_limit == 1000);
+}
+
+TEST_CASE("cpu state: what is saved comes back") {
+    CpuState state = busy_state(), loaded;
+    Archive archive = Archive::loader(saved(state));
+    serialize(loaded, archive);
+    REQUIRE(archive.ok());
+    CHECK(saved(loaded) == saved(state));
+    CHECK(loaded.nmi_blocked);
+    CHECK(loaded.segment(Seg::Fs).base == 0x12345678);
+    CHECK(loaded.fpu.xmm[7][15] == 0xEE);
+}
+
+TEST_CASE("cpu state: a snapshot that promises impossible registers is refused") {
+    CpuState state = busy_state(), loaded;
+    state.cpl = 7;
+    Archive archive = Archive::loader(saved(state));
+    serialize(loaded, archive);
+    CHECK_FALSE(archive.ok());
+}
