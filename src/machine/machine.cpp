@@ -6,6 +6,7 @@
 #include "base/check.hpp"
 #include "base/host_error.hpp"
 #include "cpu/interpreter.hpp"
+#include "jit/translator.hpp"
 #include "machine/lockstep.hpp"
 
 namespace vellum {
@@ -14,7 +15,9 @@ namespace {
 
 std::unique_ptr<Engine> make_plain_engine(const MachineConfig& config, Cpu& cpu) {
     if (config.engine == EngineKind::Interp) return std::make_unique<Interpreter>(cpu);
-    throw UsageError("--engine: only interp is there yet");
+    TranslatorConfig translation;
+    translation.counting = config.count || config.clock == ClockKind::Instructions;
+    return make_translator(cpu, translation);
 }
 
 MachineConfig with_interpreter(MachineConfig config) {

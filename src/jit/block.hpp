@@ -1,0 +1,91 @@
+// A block of guest code: what the frontend reads, and what the code cache keeps of its translation.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "cpu/instruction.hpp"
+#include "jit/mode.hpp"
+#include "jit/rules.hpp"
+
+namespace vellum {
+
+// The same bytes mean something else in another mode or at another address. `mode` is a dense number (ModeTable).
+struct BlockKey {
+    Physical physical{};
+    Linear linear{};
+    u32 mode = 0;
+    bool operator==(const BlockKey&) const = default;
+};
+
+// The frontend's product: decoded guest code, no host instruction yet.
+struct GuestBlock {
+    BlockKey key;
+    CodeMode mode;
+    u32 eip = 0;  // of the first instruction
+    std::vector<Instruction> instructions;
+    std::vector<Rule> rules;      // Interpret also where an adaptive site asks for it
+    std::vector<u32> eips;        // of each instruction, and of what follows the last
+    std::vector<u32> flags_live;  // arithmetic flags that somebody may read after each instruction
+    bool straddles = false;       // its one instruction begins on one page and ends on the next
+    Physical second_page{};       // where it ends, if so
+    bool global = false;          // every page that its bytes touch is mapped global (or paging is off)
+};
+
+struct Block;
+struct PageGroup;
+
+// A place where translated code leaves to the dispatcher, or is linked to another block instead.
+struct ExitSite {
+    enum class Kind : u8 {
+        Edge,       // go on at `eip`; can be linked
+        Interpret,  // the interpreter does the instruction at `eip`, then usually goes on at `next_eip`
+        Indirect,   // go on at JitContext::target
+        Boundary,   // an exact boundary at `eip` where the dispatcher is wanted (poll, stale block)
+        Limit,      // the same, because the block could pass the instruction limit
+        LoadFpu,    // the FPU instruction at `eip` wants the guest's FPU state in the host's registers
+        Fault,      // a host fault at the instruction at `eip`, which the interpreter will do
+    };
+    Kind kind = Kind::Edge;
+    bool stays_on_page = false;  // the target lies on the page of the block
+    u16 retired = 0;             // instructions of the block retired before `eip`
+    Mnemonic mnemonic = ZYDIS_MNEMONIC_INVALID;
+    u32 eip = 0, next_eip = 0;
+    Block* block = nullptr;   // null for the runtime's own
+    u32 patch = 0;            // code offset of the rel32 to patch; 0: none
+    u32 stub = 0;             // code offset the rel32 points to while not linked
+    u32 cross_stub = 0;       // code offset of a lookup through the jump cache; 0: none
+    Block* linked = nullptr;  // where it goes now
+};
+
+// Host instructions from `host` (offset in the block's code) belong to guest instruction `index`; the guest's ESP is
+// r12 + `esp_delta` at the start of that instruction.
+struct SideEntry {
+    static constexpr u8 not_swapped = 0xFF;
+    u32 host;
+    u16 index;
+    u8 swapped;  // the two low bytes of this register are exchanged
+    i32 esp_delta;
+};
+
+// A translation in the code cache.
+struct Block {
+    BlockKey key;
+    u32 eip = 0;
+    u32 entry = 0, indirect_entry = 0;  // code offsets
+    u32 first = 0, end = 0;             // code offsets of all its host bytes
+    u32 guest_bytes = 0;
+    u16 instructions = 0;
+    bool straddles = false, global = false, dead = false;
+    bool counted_repeat = false;  // counting mode: a repeated string instruction, alone
+    Physical second_page{};
+    PageGroup* group = nullptr;
+    std::vector<u32> eips;
+    std::vector<SideEntry> side;
+    std::vector<std::unique_ptr<ExitSite>> exits;
+    std::vector<ExitSite*> incoming;
+    ExitSite* stale_exit = nullptr;  // entries of a dead block lead here
+};
+
+}  // namespace vellum

@@ -1,0 +1,195 @@
+// Allocation in regions, links and their undoing.
+#include "jit/code_cache.hpp"
+
+#include <algorithm>
+#include <new>
+
+#include "jit/runtime_stubs.hpp"
+
+namespace vellum {
+
+namespace {
+constexpr u64 data_bytes = 2 * page_size, runtime_bytes = page_size;
+static_assert(sizeof(JitContext) <= data_bytes);
+}  // namespace
+
+CodeCache::CodeCache(const TranslatorConfig& config, ExitSite& indirect)
+    : memory_{std::make_unique<HostCodeMemory>(config.cache_bytes, data_bytes)} {
+    runtime_.context = new (memory_->data()) JitContext;
+    Encoder encoder{memory_->writable(), memory_->executable(), static_cast<u32>(runtime_bytes)};
+    emit_runtime(encoder, runtime_, indirect, config);
+    u32 each = static_cast<u32>((memory_->size() - runtime_bytes) / region_count) & ~63u;
+    for (u32 i = 0; i < region_count; ++i) {
+        regions_[i].begin = regions_[i].at = static_cast<u32>(runtime_bytes) + i * each;
+        regions_[i].end = regions_[i].begin + each;
+    }
+}
+
+CodeCache::~CodeCache() = default;
+
+bool CodeCache::contains(u64 host_address) const {
+    return host_address >= runtime_.code_base && host_address < runtime_.code_base + memory_->size();
+}
+
+Block* CodeCache::find(const BlockKey& key) const {
+    auto found = blocks_.find(key);
+    return found == blocks_.end() ? nullptr : found->second;
+}
+
+Block* CodeCache::block_at(u64 host_address) const {
+    u32 offset = static_cast<u32>(host_address - runtime_.code_base);
+    for (const Region& region : regions_) {
+        if (offset < region.begin || offset >= region.at) continue;
+        auto after = std::upper_bound(region.blocks.begin(), region.blocks.end(), offset,
+                                      [](u32 at, const std::unique_ptr<Block>& b) { return at < b->first; });
+        if (after == region.blocks.begin()) return nullptr;
+        Block* block = std::prev(after)->get();
+        return offset < block->end ? block : nullptr;
+    }
+    return nullptr;
+}
+
+u64 CodeCache::code_bytes() const {
+    u64 bytes = 0;
+    for (const Region& region : regions_) bytes += region.at - region.begin;
+    return bytes;
+}
+
+Block& CodeCache::insert(const GuestBlock& guest, const std::function<void(Encoder&, Block&)>& emit) {
+    if (regions_[current_].end - regions_[current_].at < most_block_bytes) {
+        if (before_eviction) before_eviction();
+        current_ = (current_ + 1) % region_count;
+        empty_region(regions_[current_]);
+    }
+    Region& region = regions_[current_];
+    auto owned = std::make_unique<Block>();
+    Block& block = *owned;
+    Encoder encoder{memory_->writable() + region.at, host_address(region.at), most_block_bytes};
+    emit(encoder, block);
+    region.at = (block.end + 15) & ~15u;
+    region.blocks.push_back(std::move(owned));
+    ++blocks_translated;
+
+    if (Block* old = find(block.key)) invalidate(*old);
+    blocks_[block.key] = &block;
+    auto use_page = [&](Physical page) {
+        auto& users = pages_[raw(page)];
+        if (users.empty() && on_page_used) on_page_used(page);
+        users.push_back(&block);
+    };
+    use_page(page_of(block.key.physical));
+    if (block.straddles && block.second_page != page_of(block.key.physical)) use_page(block.second_page);
+    auto& group = groups_[{page_of(block.key.physical), page_of(block.key.linear), block.key.mode}];
+    if (!group) group = std::make_unique<PageGroup>();
+    if (guest.global && group->owner == PageGroup::nobody) group->owner = PageGroup::everybody;
+    block.group = group.get();
+    return block;
+}
+
+void CodeCache::patch_jump(u32 rel32_offset, u32 target_offset) {
+    u32 relative = target_offset - (rel32_offset + 4);
+    std::memcpy(memory_->writable() + rel32_offset, &relative, 4);
+}
+
+void CodeCache::write_jump(u32 at, u32 target_offset) {
+    memory_->writable()[at] = 0xE9;
+    patch_jump(at + 1, target_offset);
+}
+
+void CodeCache::link(ExitSite& site, Block& target) {
+    if (!site.patch || site.linked) return;
+    patch_jump(site.patch, target.entry);
+    site.linked = &target;
+    target.incoming.push_back(&site);
+}
+
+void CodeCache::link_across(ExitSite& site, Block& target) {
+    if (!site.patch || site.linked) return;
+    link(site, target);
+    site.block->group->cross_links.push_back(&site);
+}
+
+void CodeCache::look_up(ExitSite& site) {
+    if (site.patch && !site.linked && site.cross_stub) patch_jump(site.patch, site.cross_stub);
+}
+
+void CodeCache::forget_link(ExitSite& site) {
+    if (!site.linked) return;
+    std::erase(site.linked->incoming, &site);
+    site.linked = nullptr;
+}
+
+void CodeCache::unlink(ExitSite& site) {
+    forget_link(site);
+    if (site.patch) patch_jump(site.patch, site.stub);
+}
+
+void CodeCache::drop_cross_links(PageGroup& group) {
+    for (ExitSite* site : group.cross_links) unlink(*site);
+    group.cross_links.clear();
+}
+
+void CodeCache::drop_cross_links_of(u32 owner) {
+    for (auto& [key, group] : groups_)
+        if (group->owner == owner) drop_cross_links(*group);
+}
+
+void CodeCache::leave_page(Block& block, Physical page) {
+    auto users = pages_.find(raw(page));
+    if (users == pages_.end()) return;
+    std::erase(users->second, &block);
+    if (!users->second.empty()) return;
+    pages_.erase(users);
+    if (on_page_empty) on_page_empty(page);
+}
+
+void CodeCache::invalidate(Block& block) {
+    if (block.dead) return;
+    block.dead = true;
+    ++blocks_invalidated;
+    while (!block.incoming.empty()) unlink(*block.incoming.back());
+    for (auto& site : block.exits) {
+        std::erase(block.group->cross_links, site.get());
+        if (site->linked) unlink(*site);
+    }
+    write_jump(block.entry, block.stale_exit->stub);
+    write_jump(block.indirect_entry, static_cast<u32>(runtime_.miss - runtime_.code_base));
+    auto found = blocks_.find(block.key);
+    if (found != blocks_.end() && found->second == &block) blocks_.erase(found);
+    leave_page(block, page_of(block.key.physical));
+    if (block.straddles) leave_page(block, block.second_page);
+}
+
+void CodeCache::invalidate(Physical page, u32 first_offset, u32 last_offset) {
+    auto users = pages_.find(raw(page));
+    if (users == pages_.end()) return;
+    auto hit = [&](const Block& block) {
+        u32 begin = offset_in_page(block.key.physical);
+        if (page == page_of(block.key.physical) && begin <= last_offset && begin + block.guest_bytes > first_offset)
+            return true;
+        return block.straddles && page == block.second_page && begin + block.guest_bytes - page_size > first_offset;
+    };
+    std::vector<Block*> doomed;
+    for (Block* block : users->second)
+        if (hit(*block)) doomed.push_back(block);
+    for (Block* block : doomed) invalidate(*block);
+}
+
+void CodeCache::empty_region(Region& region) {
+    u64 invalidated_before = blocks_invalidated;
+    for (auto& block : region.blocks) {
+        if (!block->dead) ++blocks_evicted;
+        invalidate(*block);
+    }
+    blocks_invalidated = invalidated_before;
+    region.blocks.clear();
+    region.at = region.begin;
+}
+
+void CodeCache::clear() {
+    if (before_eviction) before_eviction();
+    for (Region& region : regions_) empty_region(region);
+    groups_.clear();
+}
+
+}  // namespace vellum

@@ -1,0 +1,94 @@
+// Owns all translations: allocating, finding, linking, unlinking and invalidating live here and nowhere else.
+//
+// Code memory is a ring of regions. Blocks are appended to the youngest; when that is full, the oldest is emptied as a
+// whole. An invalidated block keeps its bytes until then: its entries are patched to lead out, so that whoever still
+// knows an address in it (the jump cache, a return stack) leaves to the dispatcher.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "jit/block.hpp"
+#include "jit/emitter.hpp"
+#include "jit/host_code_memory.hpp"
+
+namespace vellum {
+
+// Blocks of one page as seen at one linear address in one mode. A link to another page holds only for the address
+// space in which it was made; a page that is entered from a second one gives its links up.
+struct PageGroup {
+    static constexpr u32 nobody = ~0u, everybody = ~0u - 1;  // everybody: a global page
+    u32 owner = nobody;                                      // View::slot
+    bool shared = false;
+    std::vector<ExitSite*> cross_links;
+};
+
+class CodeCache {
+ public:
+    CodeCache(const TranslatorConfig& config, ExitSite& indirect);
+    ~CodeCache();
+
+    const Runtime& runtime() const { return runtime_; }
+    JitContext& context() { return *runtime_.context; }
+    bool contains(u64 host_address) const;
+
+    Block* find(const BlockKey& key) const;
+    // Where a block's code contains that address; dead ones too.
+    Block* block_at(u64 host_address) const;
+
+    // Translates: `emit` writes into the encoder and fills the block in. May empty the oldest region first, after
+    // calling `before_eviction`.
+    Block& insert(const GuestBlock& guest, const std::function<void(Encoder&, Block&)>& emit);
+    std::function<void()> before_eviction;
+
+    void link(ExitSite& site, Block& target);
+    void link_across(ExitSite& site, Block& target);  // remembered by the group of the site's page
+    void look_up(ExitSite& site);                     // patches to the lookup through the jump cache
+    void unlink(ExitSite& site);
+    void drop_cross_links(PageGroup& group);
+    void drop_cross_links_of(u32 owner);
+
+    // Blocks that have bytes in that part of the page cease. Calls `on_page_empty` when no block is left on it.
+    void invalidate(Physical page, u32 first_offset, u32 last_offset);
+    void invalidate(Block& block);
+    void clear();
+    std::function<void(Physical page)> on_page_used, on_page_empty;
+
+    u64 host_address(u32 code_offset) const { return runtime_.code_base + code_offset; }
+    u64 blocks_translated = 0, blocks_invalidated = 0, blocks_evicted = 0;
+    u64 code_bytes() const;
+
+ private:
+    static constexpr u32 region_count = 8, most_block_bytes = 24 << 10;
+    struct Region {
+        u32 begin = 0, end = 0, at = 0;
+        std::vector<std::unique_ptr<Block>> blocks;  // by address
+    };
+    struct KeyHash {
+        std::size_t operator()(const BlockKey& k) const {
+            u64 h = raw(k.physical) * 0x9E3779B97F4A7C15ull ^ raw(k.linear) * 0xC2B2AE3D27D4EB4Full ^
+                    k.mode * 0x165667B19E3779F9ull;
+            return static_cast<std::size_t>(h ^ h >> 29);
+        }
+    };
+    using GroupKey = BlockKey;  // of the page
+
+    void patch_jump(u32 rel32_offset, u32 target_offset);
+    void write_jump(u32 at, u32 target_offset);
+    void forget_link(ExitSite& site);
+    void empty_region(Region& region);
+    void leave_page(Block& block, Physical page);
+
+    std::unique_ptr<HostCodeMemory> memory_;
+    Runtime runtime_;
+    std::array<Region, region_count> regions_;
+    u32 current_ = 0;
+    std::unordered_map<BlockKey, Block*, KeyHash> blocks_;
+    std::unordered_map<u64, std::vector<Block*>> pages_;
+    std::unordered_map<GroupKey, std::unique_ptr<PageGroup>, KeyHash> groups_;
+};
+
+}  // namespace vellum

@@ -1,0 +1,285 @@
+// From state to block and back.
+#include "jit/dispatcher.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/check.hpp"
+#include "cpu/fpu.hpp"
+#include "jit/runtime_stubs.hpp"
+#include "jit/verifier.hpp"
+
+namespace vellum {
+
+namespace {
+constexpr u64 dr7_enables = 0xFF;
+constexpr u64 most_limit = u64{1} << 55;
+constexpr u64 return_stack_bytes = 64 << 10;
+}  // namespace
+
+Translator::Translator(Cpu& cpu, const TranslatorConfig& config)
+    : state_{cpu.state},
+      cpu_{cpu},
+      config_{config},
+      interpreter_{cpu},
+      spaces_{cpu.state, cpu.memory, cpu.mmu},
+      frontend_{cpu, {.most_instructions = config.most_instructions, .counting = config.counting}},
+      cache_{config, indirect_exit_},
+      return_stack_{return_stack_bytes, page_size} {
+    indirect_exit_.kind = ExitSite::Kind::Indirect;
+    fault_exit_.kind = ExitSite::Kind::Fault;
+    cache_.context().state = reinterpret_cast<u64>(&state_);
+    cache_.context().return_sp = reinterpret_cast<u64>(return_stack_.bytes()) + return_stack_bytes / 2;
+    cache_.on_page_used = [this](Physical page) { cpu_.memory.watch(page, GuestMemory::Watch::Translated); };
+    cache_.on_page_empty = [this](Physical page) { cpu_.memory.unwatch(page, GuestMemory::Watch::Translated); };
+    cache_.before_eviction = [this] {
+        views_.clear();
+        pending_link_ = nullptr;
+    };
+    cpu_.memory.set_watcher(GuestMemory::Watch::Translated, this);
+    known_control_ = control_state();
+}
+
+Translator::~Translator() {
+    cache_.clear();
+    cpu_.memory.set_watcher(GuestMemory::Watch::Translated, nullptr);
+}
+
+void Translator::state_replaced() {
+    interpreter_.state_replaced();
+    spaces_.everything_changed();
+    cache_.clear();
+    left_to_monitor_.clear();
+    faults_at_.clear();
+    fpu_wanted_ = false;
+}
+
+// Single steps, breakpoints, shadows and alignment checks are the interpreter's.
+bool Translator::must_step() const {
+    if ((state_.eflags & (eflags::tf | eflags::rf)) || state_.shadow != Shadow::None || state_.dr[7] & dr7_enables)
+        return true;
+    if (state_.cpl == 3 && (state_.eflags & eflags::ac) && (state_.cr0 & cr0::am)) return true;
+    return near_limit_;
+}
+
+Stop Translator::run() {
+    HostFaultScope scope{*this};
+    view_ = nullptr;
+    return run_until_stopped();
+}
+
+Stop Translator::run_until_stopped() {
+    Attention& attention = cpu_.attention;
+    while (true) {
+        if (state_.activity == Activity::Shutdown) return Stop::TripleFault;
+        u32 reasons = attention.reasons();
+        if (reasons & Attention::Stop) return Stop::Attention;
+        if (state_.instructions >= state_.instruction_limit) return Stop::InstructionLimit;
+        if (reasons) {
+            pending_link_ = nullptr;
+            fpu_wanted_ = false;
+            if (interpreter_.take_interrupt()) {
+                ++interrupts_;
+                tell_windows(ZYDIS_MNEMONIC_INVALID, Linear{}, cpu_.mmu.generation());
+                continue;
+            }
+        }
+        if (state_.activity == Activity::Halted) return Stop::Halted;
+        if (must_step()) {
+            near_limit_ = false;
+            pending_link_ = nullptr;
+            step(ZYDIS_MNEMONIC_INVALID);
+        } else {
+            // What cannot be taken yet must not stop translated code at every poll.
+            if (reasons) attention.disarm();
+            run_block();
+        }
+    }
+}
+
+u32 Translator::mode_number(const CodeMode& mode) {
+    if (last_mode_ < modes_.size() && modes_[last_mode_] == mode) return last_mode_;
+    auto found = std::find(modes_.begin(), modes_.end(), mode);
+    last_mode_ = static_cast<u32>(found - modes_.begin());
+    if (found == modes_.end()) modes_.push_back(mode);
+    return last_mode_;
+}
+
+void Translator::use_view(const View& view) {
+    u64 base = reinterpret_cast<u64>(view.base);
+    cache_.context().window = base;
+    if (gs_base_ != base || !view_) host_set_gs_base(base);
+    gs_base_ = base;
+}
+
+void Translator::enter_page(PageGroup& group, const View& view) {
+    if (group.owner == view.slot || group.owner == PageGroup::everybody || group.shared) return;
+    if (group.owner == PageGroup::nobody) {
+        group.owner = view.slot;
+        return;
+    }
+    group.shared = true;
+    cache_.drop_cross_links(group);
+}
+
+void Translator::run_block() {
+    View& view = spaces_.current();
+    if (views_.refresh(view)) {
+        cache_.drop_cross_links_of(view.slot);
+        if (!view.user) drop_links_of_global_pages();
+        pending_link_ = nullptr;
+    }
+    use_view(view);
+    view_ = &view;
+    Block* block = block_here(view);
+    if (!block) {
+        pending_link_ = nullptr;
+        return step(ZYDIS_MNEMONIC_INVALID);
+    }
+    link_pending(view, *block);
+    enter(*block);
+    finish_exit();
+}
+
+Block* Translator::block_here(View& view) {
+    CodeMode mode = code_mode(state_, fpu_wanted_);
+    bool plain = mode.flat_code() && mode.code32();
+    if (!plain && !config_.other_segments) return nullptr;
+    Linear linear = static_cast<Linear>(static_cast<u32>(mode.cs_base + state_.eip));
+    auto physical = spaces_.fetch(view, page_of(linear));
+    if (!physical) return nullptr;
+    BlockKey key{page_of(*physical) + offset_in_page(linear), linear, mode_number(mode)};
+    Block* block = cache_.find(key);
+    if (block && block->straddles) {
+        Linear next = static_cast<Linear>(static_cast<u32>(raw(page_of(linear)) + page_size));
+        auto second_page = spaces_.fetch(view, next);
+        if (!second_page) return nullptr;
+        if (page_of(*second_page) != block->second_page) block = nullptr;
+    }
+    if (!block) block = translate(view, key);
+    if (!block) return nullptr;
+    enter_page(*block->group, view);
+    u32* jumps = views_.jump_cache(view, key.mode);
+    jumps[static_cast<u16>(block->eip)] = block->indirect_entry;
+    cache_.context().jump_cache = reinterpret_cast<u64>(jumps);
+    return block;
+}
+
+Block* Translator::translate(const View& view, const BlockKey& key) {
+    auto start = std::chrono::steady_clock::now();
+    auto left_to_monitor = [this](Physical at) { return left_to_monitor_.contains(raw(at)); };
+    if (!frontend_.read(key, modes_[key.mode], static_cast<u32>(state_.eip), left_to_monitor, guest_block_))
+        return nullptr;
+    guest_block_.global = false;
+    if (state_.paging() && !guest_block_.straddles && !view.user) {
+        auto walked = cpu_.mmu.walk(key.linear, Access::Fetch, cpu_.privilege());
+        guest_block_.global = walked && (*walked).global;
+        if (guest_block_.global) global_code_pages_.insert(raw(page_of(key.linear)));
+    }
+    Block& block = cache_.insert(guest_block_, [&](Encoder& encoder, Block& out) {
+        u64 address = encoder.here();
+        BlockEmitter{guest_block_, cache_.runtime(), config_, encoder, out}.emit();
+        if (!config_.verify) return;
+        verify_block(encoder.bytes(), address, out);
+    });
+    translate_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return &block;
+}
+
+void Translator::verify_block(std::span<const u8> bytes, u64 address, const Block& block) const {
+    u64 context = reinterpret_cast<u64>(cache_.runtime().context);
+    EmittedCode code;
+    code.bytes = bytes;
+    code.address = address;
+    code.may_reach = [this](u64 target) { return cache_.contains(target); };
+    code.renews_stack_pointer = [this](u64 target) { return target == cache_.runtime().exit; };
+    code.entries = {block.entry - block.first};
+    for (const auto& site : block.exits)
+        if (site->patch) code.links.push_back(site->patch - block.first);
+    code.state_bytes = sizeof(CpuState);
+    code.may_touch = [context](u64 at, u32 count, bool) {
+        return at >= context && at + count <= context + sizeof(JitContext);
+    };
+    if (auto trouble = verify(code)) {
+        std::string text = fmt::format("block at {:#x}: {}", block.eip, *trouble);
+        check(false, text.c_str());
+    }
+}
+
+// The last exit wanted to go on exactly here: let it, without us, the next time.
+void Translator::link_pending(const View& view, Block& block) {
+    ExitSite* site = pending_link_;
+    pending_link_ = nullptr;
+    if (!site || !config_.chaining || site->linked || site->block->dead) return;
+    if (site->eip != block.eip || site->block->key.mode != block.key.mode) return;
+    if (site->stays_on_page && !block.straddles) return cache_.link(*site, block);
+    PageGroup& from = *site->block->group;
+    bool global = from.owner == PageGroup::everybody;
+    if (global ? block.group->owner == PageGroup::everybody : !from.shared && from.owner == view.slot)
+        return cache_.link_across(*site, block);
+    if (config_.jump_cache) cache_.look_up(*site);
+}
+
+void Translator::enter(Block& block) {
+    JitContext& context = cache_.context();
+    context.entry = cache_.host_address(block.entry);
+    context.flags = state_.eflags;
+    context.interrupt_flag = (state_.eflags & eflags::if_) != 0;
+    context.limit = std::min(state_.instruction_limit, most_limit);
+    context.fpu_live = modes_[block.key.mode].fpu_live();
+    const Runtime& runtime = cache_.runtime();
+    reinterpret_cast<EnterFunction>(context.fpu_live ? runtime.enter_fpu : runtime.enter)();
+    leave();
+}
+
+// What FXSAVE wrote, but for what tells of the host: pointers, the mask of MXCSR, XMM8-15.
+void Translator::take_over_fpu(const FxImage& saved) {
+    FxImage& fpu = state_.fpu;
+    fpu.control = saved.control;
+    fpu.status = saved.status;
+    fpu.tags = saved.tags;
+    fpu.mxcsr = saved.mxcsr;
+    std::memcpy(fpu.st, saved.st, sizeof fpu.st);
+    std::memcpy(fpu.xmm, saved.xmm, sizeof fpu.xmm);
+    clear_fpu_pointers(fpu);
+}
+
+// The rest of the guest's state into CpuState: flags and FPU.
+void Translator::leave() {
+    JitContext& context = cache_.context();
+    constexpr u32 kept = eflags::arithmetic | eflags::df;
+    state_.eflags =
+        (state_.eflags & ~(kept | eflags::if_)) | (context.flags & kept) | (context.interrupt_flag ? eflags::if_ : 0);
+    if (context.fpu_live) {
+        take_over_fpu(context.fpu);
+        context.fpu_live = 0;
+    }
+    const ExitSite& site = *context.exit;
+    state_.eip = site.kind == ExitSite::Kind::Indirect ? static_cast<u32>(context.target) : site.eip;
+    if (!config_.counting || !site.block) return;
+    state_.instructions -= site.block->instructions - site.retired;
+    if (site.kind == ExitSite::Kind::Fault && site.block->counted_repeat)
+        state_.instructions += context.repeat_start - state_.reg(Reg::Ecx);
+}
+
+void Translator::finish_exit() {
+    ExitSite& site = *cache_.context().exit;
+    switch (site.kind) {
+        case ExitSite::Kind::Edge: pending_link_ = &site; break;
+        case ExitSite::Kind::Indirect: break;
+        case ExitSite::Kind::LoadFpu: fpu_wanted_ = true; break;
+        case ExitSite::Kind::Boundary: break;
+        case ExitSite::Kind::Limit: near_limit_ = true; break;
+        case ExitSite::Kind::Interpret:
+        case ExitSite::Kind::Fault:
+            fpu_wanted_ = false;
+            step_at_site(site);
+            break;
+    }
+}
+
+std::unique_ptr<Engine> make_translator(Cpu& cpu, const TranslatorConfig& config) {
+    return std::make_unique<Translator>(cpu, config);
+}
+
+}  // namespace vellum

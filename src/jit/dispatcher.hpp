@@ -1,0 +1,102 @@
+// The translator's loop: from the CPU's state to a block, into it, and what each way out of it asks for.
+#pragma once
+
+#include <array>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "cpu/interpreter.hpp"
+#include "jit/address_spaces.hpp"
+#include "jit/code_cache.hpp"
+#include "jit/frontend.hpp"
+#include "jit/host_faults.hpp"
+#include "jit/translator.hpp"
+#include "jit/view_states.hpp"
+
+namespace vellum {
+
+class Translator final : public Engine, private PageWatcher, private HostFaultSink {
+ public:
+    Translator(Cpu& cpu, const TranslatorConfig& config);
+    ~Translator() override;
+
+    std::string_view name() const override { return "bt"; }
+    Stop run() override;
+    void state_replaced() override;
+    EngineStatistics statistics() const override;
+
+ private:
+    // --- dispatcher.cpp
+    Stop run_until_stopped();
+    bool must_step() const;
+    void run_block();
+    Block* block_here(View& view);
+    Block* translate(const View& view, const BlockKey& key);
+    void verify_block(std::span<const u8> bytes, u64 address, const Block& block) const;
+    void enter(Block& block);
+    void leave();
+    void take_over_fpu(const FxImage& saved);
+    void finish_exit();
+    void link_pending(const View& view, Block& block);
+    void use_view(const View& view);
+    void enter_page(PageGroup& group, const View& view);
+    u32 mode_number(const CodeMode& mode);
+
+    // --- steps.cpp: what the interpreter does for translated code
+    void step(Mnemonic mnemonic);
+    void step_at_site(const ExitSite& site);
+    void tell_windows(Mnemonic mnemonic, Linear invalidated, u64 generation_before);
+    Linear invalidated_address() const;
+    struct ControlState {
+        u64 cr0, cr4, efer, a20_mask;
+        bool operator==(const ControlState&) const = default;
+    };
+    ControlState control_state() const;
+    void drop_links_of_global_pages();
+
+    // --- fault_handling.cpp
+    bool on_host_fault(HostFault& fault) override;
+    bool try_fill(HostFault& fault);
+    void leave_at(HostFault& fault, const Block& block, u32 index, ExitSite::Kind kind);
+    void note_faulting_site(const Block& block, u32 index);
+    void page_will_change(Physical page, u32 first_offset, u32 last_offset) override;
+
+    CpuState& state_;
+    Cpu& cpu_;
+    TranslatorConfig config_;
+    Interpreter interpreter_;
+    AddressSpaces spaces_;
+    Frontend frontend_;
+    ExitSite indirect_exit_;
+    ExitSite fault_exit_;
+    CodeCache cache_;
+    ViewStates views_;
+    HostSparseMemory return_stack_;
+    GuestBlock guest_block_;  // reused, so that its vectors keep their memory
+
+    std::vector<CodeMode> modes_;
+    u32 last_mode_ = 0;
+    bool fpu_wanted_ = false;
+    bool near_limit_ = false;
+    ExitSite* pending_link_ = nullptr;
+    View* view_ = nullptr;  // the one whose window translated code runs in
+    u64 gs_base_ = 0;
+
+    std::unordered_map<u64, u32> faults_at_;     // by physical address of the instruction
+    std::unordered_set<u64> left_to_monitor_;    // the same: these became callouts
+    std::unordered_set<u64> global_code_pages_;  // linear
+    u64 repeated_fault_address_ = 0, repeated_fault_rip_ = 0;
+    u32 repeated_faults_ = 0;
+    bool site_needs_monitor_ = false;
+    Block* site_to_retranslate_ = nullptr;  // once the interpreter has done its instruction
+    ControlState known_control_{};
+    u64 cr3_before_ = 0;
+    Decoder decoder_;
+
+    std::array<u64, ZYDIS_MNEMONIC_MAX_VALUE + 1> callouts_{};
+    u64 mmio_faults_ = 0, guest_page_faults_ = 0, code_write_faults_ = 0, window_fills_ = 0;
+    u64 exceptions_ = 0, interrupts_ = 0;
+    double translate_seconds_ = 0;
+};
+
+}  // namespace vellum

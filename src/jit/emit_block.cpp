@@ -1,0 +1,183 @@
+// The frame of a block: entries, the instructions in order, exits, stubs.
+#include "jit/emitter.hpp"
+
+namespace vellum {
+
+// Indirect transfers arrive with the wanted EIP in r11d, which the jump cache knows by its low half only.
+//   mov r9,rcx; lea ecx,[r11-eip]; jrcxz same; mov rcx,r9; jmp miss; same: mov rcx,r9
+void BlockEmitter::emit_indirect_entry() {
+    out_.indirect_entry = code_offset();
+    e_.mov64(r9, rcx);
+    e_.lea32(rcx, HostMem::at(r11, static_cast<i32>(0u - guest_.eip)));
+    u32 same = e_.jrcxz_forward();
+    e_.mov64(rcx, r9);
+    e_.jmp(runtime_.miss);
+    e_.land_short(same);
+    e_.mov64(rcx, r9);
+}
+
+// instructions += n, or leave to the dispatcher when the limit would be passed. Flags stay: the sign of the difference
+// is looked at through memory.
+void BlockEmitter::emit_counting() {
+    u32 count = static_cast<u32>(guest_.instructions.size());
+    HostMem counter = HostMem::state(offsetof(CpuState, instructions));
+    e_.load64(r8, counter);
+    e_.lea64(r8, HostMem::at(r8, static_cast<i32>(count)));
+    e_.mov64(r9, r8);
+    e_.not64(r9);
+    e_.load64(r10, word(runtime_.context->limit));
+    e_.lea64(r9, HostMem::at(r9, r10, 0, 1));  // limit - new count
+    e_.store64(word(runtime_.context->scratch), r9);
+    e_.mov64(r9, rcx);
+    HostMem top = word(runtime_.context->scratch);
+    top.target += 7;
+    e_.load8(rcx, top);
+    u32 below = e_.jrcxz_forward();
+    e_.mov64(rcx, r9);
+    ExitSite* site = new_exit(ExitSite::Kind::Limit, guest_.eip, guest_.eip);
+    site->retired = static_cast<u16>(count);  // nothing was counted
+    exit_here(site);
+    e_.land_short(below);
+    e_.mov64(rcx, r9);
+    e_.store64(counter, r8);
+}
+
+ExitSite* BlockEmitter::new_exit(ExitSite::Kind kind, u32 at, u32 next) {
+    auto site = std::make_unique<ExitSite>();
+    site->kind = kind;
+    site->eip = at;
+    site->next_eip = next;
+    site->block = &out_;
+    site->retired = static_cast<u16>(index_);
+    out_.exits.push_back(std::move(site));
+    return out_.exits.back().get();
+}
+
+void BlockEmitter::exit_here(ExitSite* site) {
+    e_.mov64_imm(r10, reinterpret_cast<u64>(site));
+    e_.jmp(runtime_.exit);
+}
+
+void BlockEmitter::exit_to_interpreter() {
+    flush_stack_pointer();
+    ExitSite* site = new_exit(ExitSite::Kind::Interpret, eip(), next_eip());
+    site->mnemonic = in().mnemonic;
+    exit_here(site);
+}
+
+void BlockEmitter::leave_to_interpreter_at(u32 rel32, i32 esp_delta) {
+    ExitSite* site = new_exit(ExitSite::Kind::Interpret, eip(), next_eip());
+    site->mnemonic = in().mnemonic;
+    stubs_.push_back({rel32, site, esp_delta, settled_});
+}
+
+// r12 may move by little without normalising, and only in blocks that access the stack.
+void BlockEmitter::shift_stack_pointer(i32 by, bool settled) {
+    if (settled) return e_.lea64(r12, HostMem::at(r12, by));
+    e_.lea32(r12, HostMem::at(r12, by));
+    e_.lea64(r12, HostMem::at(r12, r13));
+}
+
+void BlockEmitter::flush_stack_pointer() {
+    if (pending_ == 0) return;
+    shift_stack_pointer(pending_, settled_);
+    settled_ = true;
+    pending_ = 0;
+}
+
+void BlockEmitter::note_side_entry(u8 swapped) {
+    out_.side.push_back({code_offset(), static_cast<u16>(index_), swapped, pending_});
+}
+
+// Where the patched entries of a dead block lead.
+void BlockEmitter::emit_stale_exit() {
+    out_.stale_exit = new_exit(ExitSite::Kind::Boundary, guest_.eip, guest_.eip);
+    out_.stale_exit->retired = static_cast<u16>(guest_.instructions.size());
+    out_.stale_exit->stub = code_offset();
+    exit_here(out_.stale_exit);
+}
+
+void BlockEmitter::emit_stubs() {
+    for (const Stub& stub : stubs_) {
+        e_.land(stub.at);
+        stub.site->stub = code_offset();
+        if (stub.esp_delta != 0) shift_stack_pointer(stub.esp_delta, stub.settled);
+        exit_here(stub.site);
+        if (stub.site->kind != ExitSite::Kind::Edge || stub.site->stays_on_page) continue;
+        stub.site->cross_stub = code_offset();
+        e_.mov32_imm(r11, stub.site->eip);
+        e_.jmp(runtime_.lookup);
+    }
+    emit_stale_exit();
+}
+
+bool BlockEmitter::emit_instruction(u32 index) {
+    index_ = index;
+    Rule rule = guest_.rules[index];
+    if (rule != Rule::Interpret && uses_fpu(in()) && !mode_.fpu_live()) {
+        flush_stack_pointer();
+        exit_here(new_exit(ExitSite::Kind::LoadFpu, eip(), eip()));
+        return false;
+    }
+    note_side_entry();
+    switch (rule) {
+        case Rule::Interpret: exit_to_interpreter(); break;
+        case Rule::Ident: emit_ident(); break;
+        case Rule::Nothing: break;
+        case Rule::Lea: emit_lea(); break;
+        case Rule::Xlat: emit_xlat(); break;
+        case Rule::Push: emit_push(); break;
+        case Rule::Pop: emit_pop(); break;
+        case Rule::PushAll: emit_push_all(); break;
+        case Rule::PopAll: emit_pop_all(); break;
+        case Rule::PushSegment: emit_push_segment(); break;
+        case Rule::FromSegment: emit_from_segment(); break;
+        case Rule::Leave: emit_leave(); break;
+        case Rule::PushFlags: emit_push_flags(); break;
+        case Rule::PopFlags: emit_pop_flags(); break;
+        case Rule::Cli: emit_cli(); break;
+        case Rule::Sti:
+            if (index + 1 < guest_.instructions.size()) {
+                emit_sti();
+                break;
+            }
+            exit_to_interpreter();  // its shadow reaches into the next block
+            return false;
+        case Rule::String: emit_string(); break;
+        case Rule::Jump: emit_jump(); break;
+        case Rule::Branch: emit_branch(); break;
+        case Rule::Loop: emit_loop(); break;
+        case Rule::Call: emit_call(); break;
+        case Rule::JumpIndirect: emit_jump_indirect(); break;
+        case Rule::CallIndirect: emit_call_indirect(); break;
+        case Rule::Return: emit_return(); break;
+    }
+    if (pending_ > 0x4000 || pending_ < -0x4000) flush_stack_pointer();
+    return !ends_block(rule);
+}
+
+void BlockEmitter::emit() {
+    out_.key = guest_.key;
+    out_.eip = guest_.eip;
+    out_.eips = guest_.eips;
+    out_.instructions = static_cast<u16>(guest_.instructions.size());
+    out_.guest_bytes = guest_.eips.back() - guest_.eip;
+    out_.straddles = guest_.straddles;
+    out_.second_page = guest_.second_page;
+    out_.global = guest_.global;
+    out_.first = code_offset();
+    emit_indirect_entry();
+    out_.entry = code_offset();
+    if (config_.counting) emit_counting();
+    bool open = true;
+    for (u32 i = 0; open && i < guest_.instructions.size(); ++i) open = emit_instruction(i);
+    if (open) {
+        flush_stack_pointer();
+        index_ = static_cast<u32>(guest_.instructions.size());
+        edge(guest_.eips.back());
+    }
+    emit_stubs();
+    out_.end = code_offset();
+}
+
+}  // namespace vellum

@@ -1,0 +1,227 @@
+// IDENT and MEMORY: the guest's own bytes with prefixes and operands rewritten for 64-bit mode.
+#include "jit/emitter.hpp"
+
+#include <algorithm>
+
+namespace vellum {
+
+namespace {
+
+bool is_prefix(u8 b) {
+    switch (b) {
+        case 0x26:
+        case 0x2E:
+        case 0x36:
+        case 0x3E:
+        case 0x64:
+        case 0x65:
+        case 0x66:
+        case 0x67:
+        case 0xF0:
+        case 0xF2:
+        case 0xF3: return true;
+        default: return false;
+    }
+}
+
+u32 displacement_bytes(const Instruction& in, u8 sib) {
+    u8 mod = in.modrm >> 6, rm = in.modrm & 7;
+    if (mod == 3) return 0;
+    if (in.address_size == 2) return mod == 1 ? 1 : mod == 2 || rm == 6 ? 2 : 0;
+    if (mod == 1) return 1;
+    if (mod == 2) return 4;
+    return rm == 5 || (rm == 4 && (sib & 7) == 5) ? 4 : 0;
+}
+
+// The immediate bytes at the end of the instruction.
+std::span<const u8> tail_of(const Instruction& in) {
+    u32 at = 0;
+    while (is_prefix(in.bytes[at])) ++at;
+    at += in.opcode_map == 0 ? 1 : in.opcode_map == 1 ? 2 : 3;
+    if (in.has_modrm) {
+        bool has_sib = in.modrm >> 6 != 3 && in.address_size == 4 && (in.modrm & 7) == 4;
+        u8 sib = has_sib ? in.bytes[at + 1] : 0;
+        at += 1 + (has_sib ? 1 : 0) + displacement_bytes(in, sib);
+    } else if (in.opcode_map == 0 && in.opcode >= 0xA0 && in.opcode <= 0xA3) {
+        at += in.address_size;
+    }
+    return std::span{in.bytes}.subspan(at, in.length - at);
+}
+
+bool is_x87(const Instruction& in) { return in.opcode_map == 0 && in.opcode >= 0xD8 && in.opcode <= 0xDF; }
+
+bool reg_field_is_extension(const Instruction& in) {
+    if (in.opcode_map == 0) {
+        for (u8 group :
+             {0x80, 0x81, 0x82, 0x83, 0xC0, 0xC1, 0xC6, 0xC7, 0xD0, 0xD1, 0xD2, 0xD3, 0xF6, 0xF7, 0xFE, 0xFF})
+            if (in.opcode == group) return true;
+        return is_x87(in);
+    }
+    return in.opcode_map == 1 && in.opcode == 0xBA;
+}
+
+bool names_stack_register(const Instruction& in) {
+    return std::any_of(in.op.begin(), in.op.end(),
+                       [](const Operand& o) { return o.kind == Operand::Kind::Gpr && o.size >= 2 && o.reg == 4; });
+}
+
+bool writes_stack_register(const Instruction& in, u8 bytes) {
+    return std::any_of(in.op.begin(), in.op.end(), [bytes](const Operand& o) {
+        return o.kind == Operand::Kind::Gpr && o.size == bytes && o.reg == 4 && (o.access & Operand::Write);
+    });
+}
+
+bool has_high_byte(const Instruction& in) {
+    return std::any_of(in.op.begin(), in.op.end(),
+                       [](const Operand& o) { return o.kind == Operand::Kind::Gpr && o.size == 1 && o.reg >= 4; });
+}
+
+// 66, F2 and F3 as the host must see them: the guest's operand size, or a mandatory prefix of the opcode.
+HostOpcode opcode_of(const Instruction& in) {
+    HostOpcode o{in.opcode_map, in.opcode};
+    o.lock = in.lock;
+    bool vector = std::any_of(in.op.begin(), in.op.end(), [](const Operand& operand) {
+        return operand.kind == Operand::Kind::Mmx || operand.kind == Operand::Kind::Xmm;
+    });
+    if (vector) {
+        o.p66 = in.operand_size_prefix;
+        o.pF2 = in.repne;
+        o.pF3 = in.rep;
+        return o;
+    }
+    switch (in.mnemonic) {
+        case ZYDIS_MNEMONIC_LFENCE:
+        case ZYDIS_MNEMONIC_MFENCE:
+        case ZYDIS_MNEMONIC_SFENCE:
+        case ZYDIS_MNEMONIC_LDMXCSR:
+        case ZYDIS_MNEMONIC_CMPXCHG8B:
+        case ZYDIS_MNEMONIC_MOVNTI:
+        case ZYDIS_MNEMONIC_EMMS:
+        case ZYDIS_MNEMONIC_FWAIT: return o;
+        case ZYDIS_MNEMONIC_PAUSE: o.pF3 = true; return o;
+        case ZYDIS_MNEMONIC_POPCNT: o.pF3 = true; break;
+        case ZYDIS_MNEMONIC_CRC32: o.pF2 = true; break;
+        default: break;
+    }
+    o.p66 = in.operand_size == 2 && !is_x87(in);
+    return o;
+}
+
+}  // namespace
+
+// High-byte registers cannot be named beside REX: AL and AH change places around the instruction.
+bool BlockEmitter::must_swap() const {
+    return in().has_memory && has_high_byte(in()) &&
+           !(mode_.use(in().memory.segment) == SegmentUse::Flat && in().address_size == 4 && in().memory.base != 4);
+}
+
+// MOV r,ESP; ADD ESP,imm; SUB ESP,imm; LEA comes by emit_lea. True: done, without touching r12.
+bool BlockEmitter::emit_stack_pointer_arithmetic() {
+    const Instruction& i = in();
+    if (!mode_.flat_stack() || i.operand_size != 4 || i.opcode_map != 0 || i.modrm >> 6 != 3) return false;
+    u8 reg = (i.modrm >> 3) & 7, rm = i.modrm & 7;
+    bool from_stack_pointer = (i.opcode == 0x89 && reg == 4 && rm != 4) || (i.opcode == 0x8B && rm == 4 && reg != 4);
+    if (from_stack_pointer) {
+        e_.lea32(i.opcode == 0x89 ? rm : reg, HostMem::at(r12, pending_));
+        return true;
+    }
+    if ((i.opcode != 0x81 && i.opcode != 0x83) || rm != 4 || (reg != 0 && reg != 5) || flags_live()) return false;
+    i32 by = static_cast<i32>(i.immediate);
+    if (by > 0x4000 || by < -0x4000) return false;
+    pending_ += reg == 0 ? by : -by;
+    return true;
+}
+
+void BlockEmitter::emit_ident() {
+    if (names_stack_register(in())) {
+        if (emit_stack_pointer_arithmetic()) return;
+        flush_stack_pointer();
+        note_side_entry();
+    }
+    if (in().has_modrm || (in().opcode_map == 0 && in().opcode >= 0xA0 && in().opcode <= 0xA3 && in().has_memory))
+        emit_modrm();
+    else
+        emit_ident_plain();
+    if (writes_stack_register(in(), 4)) return normalise_stack_pointer();
+    if (!writes_stack_register(in(), 2)) return;
+    e_.mov32(r12, r12);
+    normalise_stack_pointer();
+}
+
+// No ModRM: registers are named by the opcode, or implied.
+void BlockEmitter::emit_ident_plain() {
+    const Instruction& i = in();
+    HostOpcode o = opcode_of(i);
+    u8 low = i.opcode & 7;
+    if (i.opcode_map == 0) {
+        u8 wide_host = host_of(low);
+        if (i.opcode >= 0x40 && i.opcode <= 0x4F) {  // INC, DEC
+            o.code = 0xFF;
+            return e_.op(o, i.opcode >= 0x48, wide_host);
+        }
+        if (i.opcode >= 0x91 && i.opcode <= 0x97) {  // XCHG with the accumulator
+            o.code = 0x87;
+            return e_.op(o, rax, wide_host);
+        }
+        if (i.opcode >= 0xB8 && i.opcode <= 0xBF) {  // MOV r, imm
+            o.code = 0xC7;
+            e_.op(o, 0, wide_host);
+            return e_.raw(tail_of(i));
+        }
+    }
+    if (o.p66) e_.byte(0x66);
+    if (o.pF3) e_.byte(0xF3);
+    if (i.opcode_map == 1) e_.byte(0x0F);
+    e_.byte(i.opcode);
+    e_.raw(tail_of(i));
+}
+
+void BlockEmitter::emit_modrm() {
+    const Instruction& i = in();
+    HostOpcode o = opcode_of(i);
+    std::span<const u8> tail = tail_of(i);
+    o.immediate_bytes = static_cast<u8>(tail.size());
+    if (o.map == 0 && o.code == 0x82) o.code = 0x80;
+    u8 reg = (i.modrm >> 3) & 7, rm = i.modrm & 7;
+    if (!i.has_modrm) {  // A0-A3: the accumulator and an absolute address
+        o.code = static_cast<u8>((i.opcode < 0xA2 ? 0x8A : 0x88) | (i.opcode & 1));
+        reg = 0;
+    }
+    bool stack_register = names_stack_register(i);
+    if (stack_register && reg == 4 && !reg_field_is_extension(i)) reg = r12;
+    if (!i.has_memory) {
+        if (stack_register && rm == 4) rm = r12;
+        e_.op(o, reg, rm);
+        return e_.raw(tail);
+    }
+    bool swap = must_swap();
+    HostMem memory = memory_operand(memory_bytes(), swap);
+    if (!swap) {
+        if (has_high_byte(i)) {  // the only form without REX
+            memory = HostMem{};
+            const MemoryOperand& m = i.memory;
+            memory.base = m.base == MemoryOperand::none ? no_reg : m.base;
+            memory.index = m.index == MemoryOperand::none ? no_reg : m.index;
+            memory.scale_log2 = m.scale == 8 ? 3 : m.scale == 4 ? 2 : m.scale == 2 ? 1 : 0;
+            memory.disp = static_cast<i32>(m.displacement);
+            memory.window = true;
+        }
+        bool bit_offset = o.map == 1 && (o.code == 0xA3 || o.code == 0xAB || o.code == 0xB3 || o.code == 0xBB);
+        if (bit_offset && !memory.window) {  // reaches 256 MiB around the operand: must wrap in 32 bits
+            effective_address();
+            memory = HostMem::at(r8);
+            memory.window = true;
+        }
+        e_.op(o, reg, memory);
+        return e_.raw(tail);
+    }
+    u8 exchanged = reg - 4;  // the register whose high byte the instruction names
+    e_.op({0, 0x86}, exchanged, reg);
+    note_side_entry(exchanged);
+    e_.op(o, exchanged, memory);
+    e_.raw(tail);
+    e_.op({0, 0x86}, exchanged, reg);
+    note_side_entry();
+}
+
+}  // namespace vellum

@@ -1,0 +1,82 @@
+// Memory operands: through the window in one of three forms, or base added and limit checked where a segment is not
+// flat.
+#include "jit/emitter.hpp"
+
+namespace vellum {
+
+namespace {
+constexpr i32 near_displacement = 0x10000;
+bool is_near(i32 displacement) { return displacement > -near_displacement && displacement < near_displacement; }
+u8 log2_of(u8 scale) { return scale == 8 ? 3 : scale == 4 ? 2 : scale == 2 ? 1 : 0; }
+}  // namespace
+
+u32 BlockEmitter::memory_bytes() const {
+    for (const Operand& o : in().op)
+        if (o.kind == Operand::Kind::Memory) return o.size;
+    return 0;
+}
+
+void BlockEmitter::effective_address() {
+    const MemoryOperand& m = in().memory;
+    i32 displacement = static_cast<i32>(m.displacement) + (m.base == 4 ? pending_ : 0);
+    HostMem address = HostMem::at(m.base == MemoryOperand::none ? no_reg : static_cast<u8>(host_of(m.base)),
+                                  m.index == MemoryOperand::none ? no_reg : static_cast<u8>(host_of(m.index)),
+                                  log2_of(m.scale), displacement);
+    if (m.base == MemoryOperand::none && m.index == MemoryOperand::none)
+        e_.mov32_imm(r8, m.displacement);
+    else
+        e_.lea32(r8, address);
+    if (in().address_size == 2) e_.movzx16(r8, r8);
+}
+
+// Leaves to the interpreter, which raises #GP or #SS, unless r8d + bytes - 1 <= limit. The sign of the difference is
+// looked at through memory, so that flags stay.
+void BlockEmitter::check_limit(Seg s, u32 bytes) {
+    e_.load32(r9, segment_field(s, offsetof(Segment, limit)));
+    e_.lea64(r10, HostMem::at(r8, static_cast<i32>(bytes) - 1));
+    e_.not64(r10);
+    e_.lea64(r9, HostMem::at(r9, r10, 0, 1));
+    e_.store64(word(runtime_.context->scratch), r9);
+    e_.mov64(r10, rcx);
+    HostMem upper = word(runtime_.context->scratch);
+    upper.target += 4;
+    e_.load32(rcx, upper);
+    u32 inside = e_.jrcxz_forward();
+    e_.mov64(rcx, r10);
+    leave_to_interpreter_at(e_.jmp_forward(), pending_);
+    e_.land_short(inside);
+    e_.mov64(rcx, r10);
+}
+
+HostMem BlockEmitter::through_segment(Seg s, u32 bytes) {
+    SegmentUse use = mode_.use(s);
+    if (use == SegmentUse::Limited) check_limit(s, bytes);
+    if (use != SegmentUse::Flat) {
+        e_.load32(r9, segment_field(s, offsetof(Segment, base)));
+        e_.lea32(r8, HostMem::at(r8, r9));
+    }
+    return HostMem::at(r13, r8);
+}
+
+// Where in()'s memory operand is. May use r8, r9, r10. `in_r8`: the address must not depend on guest registers.
+HostMem BlockEmitter::memory_operand(u32 bytes, bool in_r8) {
+    const MemoryOperand& m = in().memory;
+    if (in_r8 || mode_.use(m.segment) != SegmentUse::Flat || in().address_size != 4) {
+        effective_address();
+        return through_segment(m.segment, bytes);
+    }
+    i32 displacement = static_cast<i32>(m.displacement) + (m.base == 4 ? pending_ : 0);
+    if (config_.window_forms && m.index == MemoryOperand::none) {
+        if (m.base == 4 && is_near(displacement)) return stack_slot(displacement);
+        if (m.base == MemoryOperand::none && displacement >= 0) return HostMem::at(r13, displacement);
+        if (m.base != MemoryOperand::none && m.base != 4 && is_near(displacement))
+            return HostMem::at(r13, host_of(m.base), 0, displacement);
+    }
+    HostMem operand = HostMem::at(m.base == MemoryOperand::none ? no_reg : static_cast<u8>(host_of(m.base)),
+                                  m.index == MemoryOperand::none ? no_reg : static_cast<u8>(host_of(m.index)),
+                                  log2_of(m.scale), displacement);
+    operand.window = true;
+    return operand;
+}
+
+}  // namespace vellum

@@ -1,0 +1,141 @@
+// GuestBlock to host code. emit_*.cpp hold the classes of instructions; what each host register means is in
+// registers.hpp.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "jit/block.hpp"
+#include "jit/config.hpp"
+#include "jit/encoder.hpp"
+
+namespace vellum {
+
+// Host addresses of what blocks jump to, and of the words that they share (runtime_stubs.cpp).
+struct Runtime {
+    JitContext* context = nullptr;
+    u64 code_base = 0;
+    u64 miss = 0;         // r11d: an EIP that the jump cache does not know. Code offset 0
+    u64 exit = 0;         // r10: ExitSite*
+    u64 lookup = 0;       // r11d: the EIP to go on at
+    u64 lookup_poll = 0;  // the instruction in there that faults when attention is asked for
+    u64 enter = 0, enter_fpu = 0;
+};
+
+// Code offsets of what retranslation and the fault handler want to know are put into `out`.
+class BlockEmitter {
+ public:
+    BlockEmitter(const GuestBlock& guest, const Runtime& runtime, const TranslatorConfig& config, Encoder& encoder,
+                 Block& out)
+        : guest_{guest}, mode_{guest.mode}, runtime_{runtime}, config_{config}, e_{encoder}, out_{out} {}
+
+    void emit();
+
+ private:
+    struct Stub {
+        u32 at;  // rel32 in the encoder's bytes
+        ExitSite* site;
+        i32 esp_delta;
+        bool settled;
+    };
+
+    // --- frame of the block (emit_block.cpp)
+    void emit_indirect_entry();
+    void emit_counting();
+    void emit_stale_exit();
+    void emit_stubs();
+    bool emit_instruction(u32 index);  // false: the block ends here
+    void note_side_entry(u8 swapped = SideEntry::not_swapped);
+    ExitSite* new_exit(ExitSite::Kind kind, u32 eip, u32 next_eip);
+    void exit_here(ExitSite* site);
+    void exit_to_interpreter();                              // the block ends with this instruction
+    void leave_to_interpreter_at(u32 rel32, i32 esp_delta);  // a jump out of the middle
+    void flush_stack_pointer();
+    void shift_stack_pointer(i32 by, bool settled);
+    void normalise_stack_pointer() {  // r12 holds ESP alone
+        e_.lea64(r12, HostMem::at(r12, r13));
+        settled_ = true;
+    }
+    HostMem stack_slot(i32 displacement) {  // for an access that surely happens
+        settled_ = true;
+        return HostMem::at(r12, displacement);
+    }
+    u32 code_offset() const { return static_cast<u32>(e_.here() - runtime_.code_base); }
+    u32 eip() const { return guest_.eips[index_]; }
+    u32 next_eip() const { return guest_.eips[index_ + 1]; }
+    const Instruction& in() const { return guest_.instructions[index_]; }
+    bool flags_live() const { return guest_.flags_live[index_] != 0; }
+    template <typename T>
+    HostMem word(const T& member) const {  // of JitContext
+        return HostMem::absolute(&member);
+    }
+    HostMem segment_field(Seg s, u32 field) const {
+        return HostMem::at(r15,
+                           static_cast<i32>(offsetof(CpuState, seg) + static_cast<u32>(s) * sizeof(Segment) + field));
+    }
+
+    // --- operands and IDENT (emit_memory.cpp, emit_ident.cpp)
+    HostMem memory_operand(u32 bytes, bool in_r8 = false);
+    void effective_address();                   // of in() to r8d
+    HostMem through_segment(Seg s, u32 bytes);  // r8d: offset; gives the operand
+    void check_limit(Seg s, u32 bytes);
+    bool must_swap() const;
+    void emit_ident();
+    void emit_ident_plain();
+    void emit_modrm();
+    bool emit_stack_pointer_arithmetic();
+    u32 memory_bytes() const;
+
+    // --- STACK and STRING (emit_stack.cpp, emit_string.cpp)
+    void push_register(u8 host, u32 bytes, u32 written = 0);
+    void push_immediate(u32 value, u32 bytes);
+    void pop_to_r11(u32 bytes, u32 extra = 0);
+    void move_stack_pointer(i32 by);
+    void emit_push();
+    void emit_pop();
+    void emit_push_all();
+    void emit_pop_all();
+    void emit_leave();
+    void emit_push_segment();
+    void emit_string();
+    void emit_counted_repeat();
+    void finish_counted_repeat();
+
+    // --- CONTROL (emit_control.cpp)
+    void poll();
+    void edge(u32 target);
+    void edge_if(u8 condition, u32 target);
+    void note_edge(u32 at, u32 target);
+    bool reachable(u32 target) const { return target <= mode_.cs_limit; }
+    u32 direct_target() const;
+    void emit_jump();
+    void emit_branch();
+    void emit_loop();
+    void emit_call();
+    void emit_jump_indirect();
+    void emit_call_indirect();
+    void emit_return();
+    void load_indirect_target();
+
+    // --- INLINE (emit_inline.cpp)
+    void emit_lea();
+    void emit_xlat();
+    void emit_from_segment();
+    void emit_push_flags();
+    void emit_pop_flags();
+    void emit_cli();
+    void emit_sti();
+
+    const GuestBlock& guest_;
+    const CodeMode& mode_;
+    const Runtime& runtime_;
+    const TranslatorConfig& config_;
+    Encoder& e_;
+    Block& out_;
+    u32 index_ = 0;
+    i32 pending_ = 0;       // guest ESP = r12 + pending_
+    bool settled_ = false;  // r12 is known to be near the window: the block has accessed the stack or normalised it
+    std::vector<Stub> stubs_;
+};
+
+}  // namespace vellum

@@ -1,0 +1,109 @@
+// Host faults of translated code: fill the window and go on, or leave at an exact boundary.
+#include "jit/dispatcher.hpp"
+
+#include <algorithm>
+
+namespace vellum {
+
+namespace {
+
+constexpr u64 window_bytes = u64{1} << 32;
+constexpr u32 patience = 16;          // faults at one site before it becomes a callout
+constexpr u32 most_repetitions = 64;  // of the very same fault, filled each time
+
+u32 low_half(u64 value) { return static_cast<u32>(value); }
+
+// `mov r11d,[r11]`, as only polls have it.
+bool is_poll(u64 rip) {
+    constexpr u8 bytes[] = {0x45, 0x8B, 0x1B};
+    return std::equal(std::begin(bytes), std::end(bytes), reinterpret_cast<const u8*>(rip));
+}
+
+void swap_low_bytes(u64& value) { value = (value & ~u64{0xFFFF}) | (value & 0xFF) << 8 | (value >> 8 & 0xFF); }
+
+}  // namespace
+
+// Leaves before guest instruction `index` of the block.
+void Translator::leave_at(HostFault& fault, const Block& block, u32 index, ExitSite::Kind kind) {
+    fault_exit_.kind = kind;
+    fault_exit_.block = const_cast<Block*>(&block);
+    fault_exit_.retired = static_cast<u16>(index);
+    fault_exit_.eip = fault_exit_.next_eip = block.eips[index];
+    fault.registers[r10] = reinterpret_cast<u64>(&fault_exit_);
+    fault.rip = cache_.runtime().exit;
+}
+
+// An instruction that keeps faulting where the interpreter has to help is retranslated as a callout.
+void Translator::note_faulting_site(const Block& block, u32 index) {
+    if (!config_.adaptive_sites) return;
+    u64 at = raw(block.key.physical) + (block.eips[index] - block.eip);
+    if (++faults_at_[at] < patience) return;
+    faults_at_.erase(at);
+    left_to_monitor_.insert(at);
+    site_to_retranslate_ = const_cast<Block*>(&block);
+}
+
+// True: the access will succeed now.
+bool Translator::try_fill(HostFault& fault) {
+    u64 base = reinterpret_cast<u64>(view_->base);
+    bool again = fault.address == repeated_fault_address_ && fault.rip == repeated_fault_rip_;
+    repeated_faults_ = again ? repeated_faults_ + 1 : 0;
+    repeated_fault_address_ = fault.address;
+    repeated_fault_rip_ = fault.rip;
+    if (fault.address - base < window_bytes) {
+        Linear address = static_cast<Linear>(fault.address - base);
+        switch (spaces_.fill(*view_, address, fault.write ? Access::Write : Access::Read).what) {
+            case AddressSpaces::Fill::Mapped: ++window_fills_; return repeated_faults_ < most_repetitions;
+            case AddressSpaces::Fill::GuestFault: ++guest_page_faults_; return false;
+            case AddressSpaces::Fill::Mmio:
+                ++mmio_faults_;
+                site_needs_monitor_ = true;
+                return false;
+            case AddressSpaces::Fill::WatchedWrite:
+                ++code_write_faults_;
+                site_needs_monitor_ = true;
+                return false;
+        }
+    }
+    // Beyond the window: r12 may have run across an end of the guest's 4 GiB.
+    u64 normalised = base | low_half(fault.registers[r12]);
+    if (normalised == fault.registers[r12]) return false;
+    fault.registers[r12] = normalised;
+    return true;
+}
+
+bool Translator::on_host_fault(HostFault& fault) {
+    if (!view_ || !cache_.contains(fault.rip)) return false;
+    if (fault.rip == cache_.runtime().lookup_poll) {
+        fault.registers[r10] = reinterpret_cast<u64>(&indirect_exit_);
+        fault.rip = cache_.runtime().exit;
+        return true;
+    }
+    Block* block = cache_.block_at(fault.rip);
+    if (!block) return false;
+    u32 offset = static_cast<u32>(fault.rip - cache_.runtime().code_base);
+    auto after = std::upper_bound(block->side.begin(), block->side.end(), offset,
+                                  [](u32 at, const SideEntry& entry) { return at < entry.host; });
+    if (after == block->side.begin()) return false;
+    const SideEntry& entry = *std::prev(after);
+    site_needs_monitor_ = false;
+    if (fault.kind == HostFault::Kind::Page) {
+        if (is_poll(fault.rip)) {
+            leave_at(fault, *block, entry.index, ExitSite::Kind::Boundary);
+            return true;
+        }
+        if (try_fill(fault)) return true;
+    }
+    if (entry.swapped != SideEntry::not_swapped) swap_low_bytes(fault.registers[entry.swapped]);
+    fault.registers[r12] = reinterpret_cast<u64>(view_->base) |
+                           low_half(fault.registers[r12] + static_cast<u64>(static_cast<i64>(entry.esp_delta)));
+    leave_at(fault, *block, entry.index, ExitSite::Kind::Fault);
+    if (site_needs_monitor_) note_faulting_site(*block, entry.index);
+    return true;
+}
+
+void Translator::page_will_change(Physical page, u32 first_offset, u32 last_offset) {
+    cache_.invalidate(page, first_offset, last_offset);
+}
+
+}  // namespace vellum

@@ -1,0 +1,96 @@
+// Fetch and decode up to the end of the block.
+#include "jit/frontend.hpp"
+
+#include <algorithm>
+
+#include "jit/rules.hpp"
+
+namespace vellum {
+
+namespace {
+
+// May this instruction raise an exception, so that somebody sees the flags before it?
+bool may_fault(const Instruction& in, Rule rule) {
+    if (in.has_memory && rule != Rule::Lea && rule != Rule::Nothing) return true;
+    switch (rule) {
+        case Rule::Ident:
+            return in.mnemonic == ZYDIS_MNEMONIC_DIV || in.mnemonic == ZYDIS_MNEMONIC_IDIV || uses_fpu(in);
+        case Rule::Lea:
+        case Rule::Nothing:
+        case Rule::Cli:
+        case Rule::FromSegment: return false;
+        default: return true;
+    }
+}
+
+bool is_repeated_string(const Instruction& in, Rule rule) { return rule == Rule::String && (in.rep || in.repne); }
+
+}  // namespace
+
+bool Frontend::decode_straddling(GuestBlock& out, Linear at, std::span<const u8> first, Instruction& in) const {
+    Linear next = static_cast<Linear>((raw(page_of(at)) + page_size) & 0xFFFFFFFF);
+    auto physical = cpu_.mmu.translate(next, Access::Fetch, cpu_.privilege());
+    if (!physical) return false;
+    const u8* bytes = cpu_.memory.read_pointer(page_of(*physical));
+    if (!bytes) return false;
+    std::array<u8, 30> joined{};
+    std::copy(first.begin(), first.end(), joined.begin());
+    std::copy_n(bytes, 15, joined.begin() + static_cast<std::ptrdiff_t>(first.size()));
+    if (decoder_.decode(std::span{joined}.first(first.size() + 15), out.mode.code32(), in) != DecodeStatus::Ok)
+        return false;
+    out.straddles = true;
+    out.second_page = page_of(*physical);
+    return true;
+}
+
+bool Frontend::read(BlockKey key, const CodeMode& mode, u32 eip, const std::function<bool(Physical)>& left_to_monitor,
+                    GuestBlock& out) const {
+    out.key = key;
+    out.mode = mode;
+    out.eip = eip;
+    out.instructions.clear();
+    out.eips.clear();
+    out.rules.clear();
+    out.straddles = false;
+    const u8* page = cpu_.memory.read_pointer(page_of(key.physical));
+    if (!page) return false;
+    u32 offset = offset_in_page(key.physical);
+    while (out.instructions.size() < options_.most_instructions && offset < page_size) {
+        Instruction in;
+        std::span<const u8> rest{page + offset, std::min<u32>(15, page_size - offset)};
+        DecodeStatus status = decoder_.decode(rest, mode.code32(), in);
+        if (status == DecodeStatus::NeedMoreBytes && out.instructions.empty()) {
+            if (!decode_straddling(out, key.linear, rest, in)) break;
+        } else if (status != DecodeStatus::Ok) {
+            break;
+        }
+        // The limit of CS is checked here once: it is part of the mode.
+        if (u64{eip} + in.length - 1 > mode.cs_limit) break;
+        Rule rule = left_to_monitor(page_of(key.physical) + offset) ? Rule::Interpret : rule_for(in, mode);
+        if (options_.counting && is_repeated_string(in, rule) && !out.instructions.empty()) break;
+        out.instructions.push_back(in);
+        out.eips.push_back(eip);
+        out.rules.push_back(rule);
+        eip += in.length;
+        offset += in.length;
+        if (ends_block(rule) || (options_.counting && is_repeated_string(in, rule))) break;
+    }
+    if (out.instructions.empty()) return false;
+    out.eips.push_back(eip);
+    find_live_flags(out);
+    return true;
+}
+
+void find_live_flags(GuestBlock& block) {
+    block.flags_live.assign(block.instructions.size(), eflags::arithmetic);
+    u32 live = eflags::arithmetic;
+    for (std::size_t i = block.instructions.size(); i-- > 0;) {
+        block.flags_live[i] = live;
+        const Instruction& in = block.instructions[i];
+        Rule rule = block.rules[i];
+        live = (live & ~flags_surely_written(in)) | (in.flags_read & eflags::arithmetic);
+        if (ends_block(rule) || may_fault(in, rule)) live = eflags::arithmetic;
+    }
+}
+
+}  // namespace vellum

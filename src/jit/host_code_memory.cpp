@@ -1,0 +1,66 @@
+// HostCodeMemory on Linux: a memfd mapped for writing and for execution; gs.base by WRGSBASE or arch_prctl.
+#include "jit/host_code_memory.hpp"
+
+#include <asm/prctl.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "base/host_error.hpp"
+
+namespace vellum {
+
+namespace {
+
+u8* map_or_throw(void* at, u64 bytes, int protection, int flags, int descriptor) {
+    void* mapped = mmap(at, bytes, protection, flags, descriptor, 0);
+    if (mapped == MAP_FAILED)
+        throw HostError(fmt::format("cannot map {} KiB for translated code: {}", bytes >> 10, std::strerror(errno)));
+    return static_cast<u8*>(mapped);
+}
+
+}  // namespace
+
+HostCodeMemory::HostCodeMemory(u64 code_bytes, u64 data_bytes) : code_bytes_{code_bytes}, data_bytes_{data_bytes} {
+    descriptor_ = memfd_create("vellum-code", MFD_CLOEXEC);
+    if (descriptor_ < 0 || ftruncate(descriptor_, static_cast<off_t>(code_bytes)) != 0)
+        throw HostError(fmt::format("cannot reserve memory for translated code: {}", std::strerror(errno)));
+    writable_ = map_or_throw(nullptr, code_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor_);
+    data_ = map_or_throw(nullptr, data_bytes + code_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+    executable_ =
+        map_or_throw(data_ + data_bytes, code_bytes, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, descriptor_);
+}
+
+HostCodeMemory::~HostCodeMemory() {
+    munmap(data_, data_bytes_ + code_bytes_);
+    munmap(writable_, code_bytes_);
+    close(descriptor_);
+}
+
+void HostCodeMemory::discard(u64 offset, u64 bytes) { madvise(writable_ + offset, bytes, MADV_REMOVE); }
+
+HostSparseMemory::HostSparseMemory(u64 bytes, u64 guard_bytes) : bytes_{bytes}, guard_{guard_bytes} {
+    base_ = map_or_throw(nullptr, bytes + 2 * guard_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+    if (mprotect(base_ + guard_, bytes, PROT_READ | PROT_WRITE) != 0)
+        throw HostError(fmt::format("cannot reserve memory: {}", std::strerror(errno)));
+}
+
+HostSparseMemory::~HostSparseMemory() { munmap(base_, bytes_ + 2 * guard_); }
+
+void HostSparseMemory::clear() { madvise(base_ + guard_, bytes_, MADV_DONTNEED); }
+
+void host_set_gs_base(u64 base) {
+    static const bool has_wrgsbase = getauxval(AT_HWCAP2) & 2;  // HWCAP2_FSGSBASE
+    if (has_wrgsbase)
+        asm volatile(".byte 0xf3, 0x48, 0x0f, 0xae, 0xd8" : : "a"(base));  // wrgsbase rax
+    else
+        syscall(SYS_arch_prctl, ARCH_SET_GS, base);
+}
+
+}  // namespace vellum

@@ -1,0 +1,49 @@
+// Mode bits from the CPU's state.
+#include "jit/mode.hpp"
+
+namespace vellum {
+
+namespace {
+
+SegmentUse use_of(const CpuState& state, Seg s) {
+    const Segment& segment = state.segment(s);
+    bool code = segment.is_code();
+    if (state.real_or_v86()) {
+        // Real mode and V86: what is loaded can be read and written, unless big real mode left other rights.
+        bool ordinary = segment.present() && segment.is_code_or_data() && (code || ((segment.type() & 6) == 2));
+        if (!ordinary) return SegmentUse::Interpreted;
+    } else if (code) {
+        // Readable code: only the CS override comes here, and stores through it are interpreted.
+        if (s != Seg::Cs || !(segment.type() & 2) || !segment.present()) return SegmentUse::Interpreted;
+    } else if (!segment.present() || !segment.is_code_or_data() || (segment.type() & 6) != 2) {
+        return SegmentUse::Interpreted;
+    }
+    if (segment.limit != 0xFFFFFFFF) return SegmentUse::Limited;
+    return segment.base == 0 ? SegmentUse::Flat : SegmentUse::Based;
+}
+
+}  // namespace
+
+CodeMode code_mode(const CpuState& state, bool fpu_live) {
+    CodeMode mode;
+    u32 bits = 0;
+    if (state.code32()) bits |= CodeMode::code32_bit;
+    if (state.stack32()) bits |= CodeMode::stack32_bit;
+    bits |= u32{state.cpl} << CodeMode::cpl_shift;
+    bool v86 = state.protected_mode() && state.v86();
+    if (v86) bits |= CodeMode::v86_bit;
+    if (!state.protected_mode()) bits |= CodeMode::real_bit;
+    if (!state.protected_mode() || (state.cpl <= state.iopl() && !v86)) bits |= CodeMode::privileged_io_bit;
+    if (state.cr0 & (cr0::ts | cr0::em)) bits |= CodeMode::no_fpu_bit;
+    if (!(state.cr4 & cr4::osfxsr)) bits |= CodeMode::no_sse_bit;
+    if (!state.segment(Seg::Cs).is_code()) bits |= CodeMode::writable_code_bit;
+    if (fpu_live) bits |= CodeMode::fpu_live_bit;
+    for (u8 s = 0; s < 6; ++s)
+        bits |= static_cast<u32>(use_of(state, static_cast<Seg>(s))) << (CodeMode::segments_shift + 2 * s);
+    mode.bits = bits;
+    mode.cs_base = static_cast<u32>(state.segment(Seg::Cs).base);
+    mode.cs_limit = state.segment(Seg::Cs).limit;
+    return mode;
+}
+
+}  // namespace vellum

@@ -1,0 +1,45 @@
+// The positive list: which instructions are translated, and how. What is not named here is left to the interpreter.
+#pragma once
+
+#include "cpu/instruction.hpp"
+#include "jit/mode.hpp"
+
+namespace vellum {
+
+enum class Rule : u8 {
+    Interpret,  // ends the block
+    Ident,      // the same bytes, operands renamed
+    Nothing,    // no-operations
+    Lea,
+    Xlat,
+    Push,
+    Pop,
+    PushAll,
+    PopAll,
+    PushSegment,
+    FromSegment,  // MOV r, Sreg
+    Leave,
+    PushFlags,
+    PopFlags,
+    Cli,
+    Sti,
+    String,
+    Jump,  // from here on: ends the block
+    Branch,
+    Loop,  // LOOPcc, JCXZ
+    Call,
+    JumpIndirect,
+    CallIndirect,
+    Return,
+};
+
+constexpr bool ends_block(Rule rule) { return rule == Rule::Interpret || rule >= Rule::Jump; }
+
+Rule rule_for(const Instruction& in, const CodeMode& mode);
+
+// Does it use x87, MMX or SSE state?
+bool uses_fpu(const Instruction& in);
+// Are all the arithmetic flags that it names as written surely overwritten? (Not: shifts by CL, repeated strings.)
+u32 flags_surely_written(const Instruction& in);
+
+}  // namespace vellum

@@ -1,0 +1,99 @@
+// Entry, exit and lookup. C++ sees an ordinary function call (System V ABI for x86-64) from `enter` to the return of
+// the exit stub.
+#include "jit/runtime_stubs.hpp"
+
+namespace vellum {
+
+namespace {
+
+constexpr HostReg saved_registers[] = {rbx, rbp, r12, r13, r14, r15};
+constexpr u8 guest_count = 8;
+
+HostMem guest_register(u8 guest) { return HostMem::state(offsetof(CpuState, gpr) + guest * sizeof(u64)); }
+
+// JitContext::flags to the host's flags; uses rax and rcx.
+void emit_restore_flags(Encoder& e, const JitContext& context) {
+    e.load32(rax, HostMem::absolute(&context.flags));
+    e.test32_imm(rax, eflags::df);
+    u32 upwards = e.short_forward(0x74);
+    e.std_();
+    e.land_short(upwards);
+    e.mov32(rcx, rax);
+    e.shr32(rcx, 11);
+    e.alu32_imm(4, rcx, 1);
+    e.shl32(rax, 8);
+    e.alu32(1, rax, rcx);  // AH: SF ZF AF PF CF, AL: OF
+    e.add_al(0x7F);
+    e.sahf();
+}
+
+void emit_enter(Encoder& e, const JitContext& context, bool load_fpu) {
+    for (HostReg r : saved_registers) e.push64(r);
+    e.alu64_imm(5, rsp, 8);
+    e.store64(HostMem::absolute(&context.host_rsp), rsp);
+    e.load64(r15, HostMem::absolute(&context.state));
+    e.load64(r13, HostMem::absolute(&context.window));
+    if (load_fpu) e.op({1, 0xAE}, 1, HostMem::state(offsetof(CpuState, fpu)));  // fxrstor
+    emit_restore_flags(e, context);
+    for (u8 guest = 0; guest < guest_count; ++guest) e.load32(host_of(guest), guest_register(guest));
+    e.lea64(r12, HostMem::at(r12, r13));
+    e.load64(rsp, HostMem::absolute(&context.return_sp));
+    e.op({0, 0xFF}, 4, HostMem::absolute(&context.entry));
+}
+
+// r10: ExitSite*, r11: EIP of an indirect transfer.
+void emit_exit(Encoder& e, const JitContext& context) {
+    for (u8 guest = 0; guest < guest_count; ++guest) e.store32(guest_register(guest), host_of(guest));
+    e.store64(HostMem::absolute(&context.return_sp), rsp);
+    e.store64(HostMem::absolute(&context.exit), r10);
+    e.store64(HostMem::absolute(&context.target), r11);
+    e.load64(rsp, HostMem::absolute(&context.host_rsp));
+    e.pushfq();
+    e.pop64(rax);
+    e.store32(HostMem::absolute(&context.flags), rax);
+    e.cld();
+    HostMem live = HostMem::absolute(&context.fpu_live);
+    e.cmp8_imm(live, 0);
+    u32 not_live = e.jcc_forward(4);
+    e.op({1, 0xAE}, 0, HostMem::absolute(&context.fpu));  // fxsave
+    e.byte(0xDB);                                         // fninit
+    e.byte(0xE3);
+    e.op({1, 0xAE}, 2, HostMem::absolute(&context.host_mxcsr));  // ldmxcsr
+    e.land(not_live);
+    e.alu64_imm(0, rsp, 8);
+    for (std::size_t i = std::size(saved_registers); i-- > 0;) e.pop64(saved_registers[i]);
+    e.ret();
+}
+
+// r11d: EIP. The entries of blocks compare it in full.
+void emit_lookup(Encoder& e, Runtime& runtime, const JitContext& context, bool use_cache) {
+    e.load64(r9, HostMem::state(offsetof(CpuState, poll)));
+    runtime.lookup_poll = e.here();
+    e.load32(r9, HostMem::at(r9));
+    if (!use_cache) return e.jmp(runtime.miss);
+    e.movzx16(r9, r11);
+    e.load64(r10, HostMem::absolute(&context.jump_cache));
+    e.load32(r9, HostMem::at(r10, r9, 2));
+    e.lea64(r10, HostMem{.relative = true, .target = runtime.code_base});
+    e.lea64(r9, HostMem::at(r9, r10));
+    e.jmp_register(r9);
+}
+
+}  // namespace
+
+void emit_runtime(Encoder& e, Runtime& runtime, ExitSite& indirect, const TranslatorConfig& config) {
+    const JitContext& context = *runtime.context;
+    runtime.code_base = e.here();
+    runtime.miss = e.here();  // code offset 0: what an empty entry of the jump cache says
+    e.mov64_imm(r10, reinterpret_cast<u64>(&indirect));
+    runtime.exit = e.here();
+    emit_exit(e, context);
+    runtime.lookup = e.here();
+    emit_lookup(e, runtime, context, config.jump_cache);
+    runtime.enter = e.here();
+    emit_enter(e, context, false);
+    runtime.enter_fpu = e.here();
+    emit_enter(e, context, true);
+}
+
+}  // namespace vellum
