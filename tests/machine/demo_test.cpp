@@ -37,9 +37,9 @@ struct Demo : GuestRun {
 
 TEST_CASE("demo: the lights move with the ticks, the title stands") {
     Demo demo;
-    demo.run_for(100 * millisecond);
+    demo.run_for(50 * millisecond);
     auto lights_before = demo.shown(lights), letter_before = demo.shown(letter_l);
-    demo.run_for(500 * millisecond);
+    demo.run_for(100 * millisecond);
     CHECK(demo.shown(lights) != lights_before);
     CHECK(demo.shown(letter_l) == letter_before);
     CHECK((letter_before[0] & 0xFF0000) >= 0xE00000);  // light, between white and gold
@@ -47,25 +47,25 @@ TEST_CASE("demo: the lights move with the ticks, the title stands") {
 
 TEST_CASE("demo: keys are reported and typed characters are shown") {
     Demo demo;
-    demo.run_for(700 * millisecond);
-    auto before = demo.shown(typed);
+    demo.run_for(50 * millisecond);
+    auto before = demo.shown(typed);  // a cursor or nothing
     demo.press(key_a);
     demo.run_until_printed("key 1E\n");
     demo.press(key_up);
     demo.run_until_printed("key E0 48\n");
-    demo.run_for(1000 * millisecond);
+    demo.run_for(50 * millisecond);
     CHECK(demo.shown(typed) != before);
 }
 
 TEST_CASE("demo: F1 shows help, and F1 again the clock") {
     Demo demo;
-    demo.run_for(100 * millisecond);
+    demo.run_for(50 * millisecond);
     auto clock = demo.shown(label);
     demo.press(key_f1);
-    demo.run_for(100 * millisecond);
+    demo.run_for(50 * millisecond);
     CHECK(demo.shown(label) != clock);
     demo.press(key_f1);
-    demo.run_for(100 * millisecond);
+    demo.run_for(50 * millisecond);
     CHECK(demo.shown(label) == clock);
 }
 
