@@ -109,9 +109,40 @@ bool stays_near(const Cpu& cpu, const Instruction& in) {
     return near(reg(Reg::Esp)) && (!frame || (near(reg(Reg::Ebp)) && near(reg(Reg::Ebp) - 128)));
 }
 
+// What need not agree, by the instructions that a piece executed.
+struct Tolerance {
+    u32 cr2 = 0, flags = 0;
+    bool order_of_faults = false, dot_product = false;
+
+    void executes(const Instruction& in) {
+        // The order in which the bytes of an image are read is the processor's own affair.
+        if (in.mnemonic == ZYDIS_MNEMONIC_FLDENV || in.mnemonic == ZYDIS_MNEMONIC_FRSTOR ||
+            in.mnemonic == ZYDIS_MNEMONIC_FXRSTOR)
+            cr2 = page_offset_mask;
+        // So it is whether CALL looks at its target or at the stack first; here it does as the manual's pseudocode.
+        order_of_faults = in.mnemonic == ZYDIS_MNEMONIC_CALL;
+        dot_product |= in.mnemonic == ZYDIS_MNEMONIC_DPPS || in.mnemonic == ZYDIS_MNEMONIC_DPPD;
+        if (leaves_flags_of_its_own(in.mnemonic)) flags = in.flags_undefined;
+    }
+
+    // Beside an unmasked overflow or underflow the precision flag tells whether a result with unlimited exponent would
+    // have been exact, which the masked form of the instruction does not show; nor does it show that DPPS ends before
+    // its sums.
+    u32 mxcsr(const OracleState& real) const {
+        u32 unmasked = real.fpu.mxcsr & ~(real.fpu.mxcsr >> 7) & 0x3F;
+        if (unmasked && dot_product) return 0x3F;
+        return unmasked & 0x18 ? 0x20 : 0;
+    }
+};
+
+// POPA that faults half way may have loaded some registers.
+bool leaves_half_done(const Instruction& in) {
+    return in.mnemonic == ZYDIS_MNEMONIC_POPA || in.mnemonic == ZYDIS_MNEMONIC_POPAD;
+}
+
 // Runs to the INT3 or to an exception; nullopt when the piece leaves its ground. `special`: by the functions that the
 // interpreter prefers to the general ones.
-std::optional<OracleEnd> run_guest(Guest& guest, const Decoder& decoder, bool special) {
+std::optional<OracleEnd> run_guest(Guest& guest, const Decoder& decoder, bool special, Tolerance& ignored) {
     for (u32 step = 0; step < 20000; ++step) {
         u32 at = static_cast<u32>(guest.state.eip + guest.state.segment(Seg::Cs).base) - L::code;
         if (at >= L::code_bytes - 16) return {};
@@ -126,8 +157,10 @@ std::optional<OracleEnd> run_guest(Guest& guest, const Decoder& decoder, bool sp
         in.row = find_row(in);
         if (step > 0 && leaves_flags_of_its_own(in.mnemonic)) return {};
         if (!in.row || !stays_near(guest.cpu, in)) return {};
+        ignored.executes(in);
         Execute execute = special ? specialised(in) : in.row->execute;
         Fault fault = execute(guest.cpu, in);
+        if (fault.kind == Fault::Kind::Exception && leaves_half_done(in)) return {};
         if (fault.kind == Fault::Kind::Exception) return OracleEnd{fault.vector, fault.error_code, fault.cr2};
         if (!fault) guest.state.eip = static_cast<u32>(guest.state.eip + in.length);
     }
@@ -150,21 +183,15 @@ void compare_bytes(std::vector<std::string>& differences, std::string_view what,
 
 constexpr const char* register_names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
 
-// What need not agree.
-struct Tolerance {
-    u32 cr2 = 0, mxcsr = 0, flags = 0;
-    bool order_of_faults = false;
-};
-
 void compare_state(std::vector<std::string>& differences, const OracleState& ours, const OracleState& real,
-                   Tolerance ignored) {
+                   const Tolerance& ignored) {
     for (u32 i = 0; i < 8; ++i) compare(differences, register_names[i], ours.gpr[i], real.gpr[i]);
     compare(differences, "eip", ours.eip, real.eip);
     compare(differences, "eflags", ours.eflags & ~ignored.flags, real.eflags & ~ignored.flags);
     compare(differences, "control", ours.fpu.control, real.fpu.control);
     compare(differences, "status", ours.fpu.status, real.fpu.status);
     compare(differences, "tags", ours.fpu.tags, real.fpu.tags);
-    compare(differences, "mxcsr", ours.fpu.mxcsr & ~ignored.mxcsr, real.fpu.mxcsr & ~ignored.mxcsr);
+    compare(differences, "mxcsr", ours.fpu.mxcsr & ~ignored.mxcsr(real), real.fpu.mxcsr & ~ignored.mxcsr(real));
     for (u32 i = 0; i < 8; ++i) {
         compare_bytes(differences, fmt::format("st{}", i), std::span{ours.fpu.st[i]}.first(10),
                       std::span{real.fpu.st[i]}.first(10));
@@ -187,7 +214,8 @@ struct Comparison {
         std::copy(piece.begin(), piece.end(), code.begin());
         guest.set_pages(code, memory);
         guest.set_registers(start);
-        std::optional<OracleEnd> ours = run_guest(guest, decoder, compared & 1);
+        Tolerance ignored;
+        std::optional<OracleEnd> ours = run_guest(guest, decoder, compared & 1, ignored);
         if (!ours) return;
         std::copy(code.begin(), code.end(), oracle.code().begin());
         std::copy(memory.data.begin(), memory.data.end(), oracle.data().begin());
@@ -197,7 +225,6 @@ struct Comparison {
         ++compared;
 
         std::vector<std::string> differences;
-        Tolerance ignored = tolerance(piece, real);
         bool gp_or_ss = (ours->vector == vector::gp && end.vector == vector::ss);
         if (!(ignored.order_of_faults && gp_or_ss)) compare(differences, "vector", ours->vector, end.vector);
         if (end.vector == vector::pf || end.vector == vector::gp || end.vector == vector::ss)
@@ -208,29 +235,6 @@ struct Comparison {
         compare_bytes(differences, "data", guest.data(), oracle.data());
         compare_bytes(differences, "stack", guest.stack(), oracle.stack());
         if (!differences.empty()) note(piece, start, differences);
-    }
-
-    // The order in which the bytes of an x87 environment are read is the processor's own affair. Beside an unmasked
-    // overflow or underflow the precision flag tells whether a result with unlimited exponent would have been exact,
-    // which the masked form of the instruction does not show; nor does it show that DPPS ends before its sums. Whether
-    // CALL looks at its target or at the stack first differs among processors; here it does as the manual's pseudocode.
-    Tolerance tolerance(const std::vector<u8>& piece, const OracleState& real) const {
-        Tolerance ignored;
-        u32 unmasked = real.fpu.mxcsr & ~(real.fpu.mxcsr >> 7) & 0x3F;
-        if (unmasked & 0x18) ignored.mxcsr = 0x20;
-        for (std::size_t at = 0; at < piece.size();) {
-            Instruction in;
-            if (decoder.decode(std::span{piece}.subspan(at), guest.state.code32(), in) != DecodeStatus::Ok) break;
-            if (in.mnemonic == ZYDIS_MNEMONIC_FLDENV || in.mnemonic == ZYDIS_MNEMONIC_FRSTOR ||
-                in.mnemonic == ZYDIS_MNEMONIC_FXRSTOR)
-                ignored.cr2 = page_offset_mask;
-            if (unmasked && (in.mnemonic == ZYDIS_MNEMONIC_DPPS || in.mnemonic == ZYDIS_MNEMONIC_DPPD))
-                ignored.mxcsr = 0x3F;
-            if (in.mnemonic == ZYDIS_MNEMONIC_CALL) ignored.order_of_faults = true;
-            if (leaves_flags_of_its_own(in.mnemonic)) ignored.flags = in.flags_undefined;
-            at += in.length;
-        }
-        return ignored;
     }
 
     void note(const std::vector<u8>& piece, const OracleState& start, const std::vector<std::string>& differences) {
