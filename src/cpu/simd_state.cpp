@@ -15,10 +15,10 @@ constexpr u32 mxcsr_bits = 0xFFFF;
 // The parts of the image (SDM vol. 1, table 10-2). Outside 64-bit mode FXSAVE writes nothing behind XMM7.
 constexpr u32 without_xmm = offsetof(FxImage, xmm), with_xmm = offsetof(FxImage, rest);
 
-// FXSAVE and FXRSTOR check the segment for their first bytes, then the alignment, then all the rest; the 16-byte
+// FXSAVE and FXRSTOR check the segment for their first byte, then the alignment, then all the rest; the 16-byte
 // operands of others check the alignment first.
 Fault check_image(const Cpu& cpu, const Instruction& in, u32 offset, Access access) {
-    OrFault<Linear> linear = cpu.to_linear(in.memory.segment, offset, 16, access);
+    OrFault<Linear> linear = cpu.to_linear(in.memory.segment, offset, 1, access);
     return linear ? check_aligned(cpu, in.memory.segment, offset) : linear.fault();
 }
 
