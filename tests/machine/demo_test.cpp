@@ -29,14 +29,14 @@ std::vector<u32> pixels(const Picture& picture, Part part) {
 }
 
 struct Demo : GuestRun {
-    Demo() : GuestRun{EngineKind::Interp, roms::demo(), ""} { run_until_printed("vellum demo: ready\n"); }
+    explicit Demo(EngineKind engine) : GuestRun{engine, roms::demo(), ""} { run_until_printed("vellum demo: ready\n"); }
     std::vector<u32> shown(Part part) { return pixels(picture(), part); }
 };
 
 }  // namespace
 
 TEST_CASE("demo: the lights move with the ticks, the title stands") {
-    Demo demo;
+    Demo demo{GENERATE(EngineKind::Interp, EngineKind::Bt)};
     demo.run_for(50 * millisecond);
     auto lights_before = demo.shown(lights), letter_before = demo.shown(letter_l);
     demo.run_for(100 * millisecond);
@@ -46,7 +46,7 @@ TEST_CASE("demo: the lights move with the ticks, the title stands") {
 }
 
 TEST_CASE("demo: keys are reported and typed characters are shown") {
-    Demo demo;
+    Demo demo{GENERATE(EngineKind::Interp, EngineKind::Bt)};
     demo.run_for(50 * millisecond);
     auto before = demo.shown(typed);  // a cursor or nothing
     demo.press(key_a);
@@ -58,7 +58,7 @@ TEST_CASE("demo: keys are reported and typed characters are shown") {
 }
 
 TEST_CASE("demo: F1 shows help, and F1 again the clock") {
-    Demo demo;
+    Demo demo{GENERATE(EngineKind::Interp, EngineKind::Bt)};
     demo.run_for(50 * millisecond);
     auto clock = demo.shown(label);
     demo.press(key_f1);
@@ -70,11 +70,19 @@ TEST_CASE("demo: F1 shows help, and F1 again the clock") {
 }
 
 TEST_CASE("demo: Esc switches the machine off") {
-    Demo demo;
+    Demo demo{GENERATE(EngineKind::Interp, EngineKind::Bt)};
     demo.press(key_escape);
     Machine::Slice slice;
     do slice = demo.run_slice();
     while (slice.kind == Machine::Slice::Kind::Stopped);
     CHECK(slice.kind == Machine::Slice::Kind::Ended);
     CHECK(slice.exit_status == exit_status::ok);
+}
+
+TEST_CASE("demo: both engines draw the same picture at the same instruction") {
+    Demo interpreted{EngineKind::Interp}, translated{EngineKind::Bt};
+    interpreted.run_for(50 * millisecond);
+    translated.run_for(50 * millisecond);
+    CHECK(interpreted.guest_time() == translated.guest_time());
+    CHECK(interpreted.picture().pixels == translated.picture().pixels);
 }

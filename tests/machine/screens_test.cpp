@@ -33,7 +33,7 @@ std::string first_difference(const Picture& a, const Picture& b) {
 
 // A machine that has drawn the screen `name`.
 struct Screen : GuestRun {
-    explicit Screen(const std::string& name) : GuestRun{EngineKind::Interp, roms::screens(), name} {
+    Screen(EngineKind engine, const std::string& name) : GuestRun{engine, roms::screens(), name} {
         run_until_printed("drawn " + name + "\n");
     }
 };
@@ -43,7 +43,7 @@ void compare(const Picture& shown, const Picture& expected) { CHECK(first_differ
 }  // namespace
 
 TEST_CASE("screens: text mode shows all characters, colours and the cursor") {
-    Screen screen{"text"};
+    Screen screen{GENERATE(EngineKind::Interp, EngineKind::Bt), "text"};
     const Picture with_cursor = reference("text");
     // The cursor blinks several times a second: within one it is seen shown.
     const Nanoseconds end = screen.guest_time() + second;
@@ -52,17 +52,17 @@ TEST_CASE("screens: text mode shows all characters, colours and the cursor") {
 }
 
 TEST_CASE("screens: mode 12h draws with all write modes") {
-    Screen screen{"mode12h"};
+    Screen screen{GENERATE(EngineKind::Interp, EngineKind::Bt), "mode12h"};
     compare(screen.picture(), reference("mode12h"));
 }
 
 TEST_CASE("screens: mode 13h shows 256 colours") {
-    Screen screen{"mode13h"};
+    Screen screen{GENERATE(EngineKind::Interp, EngineKind::Bt), "mode13h"};
     compare(screen.picture(), reference("mode13h"));
 }
 
 TEST_CASE("screens: 1024x768x32 of the Bochs display interface") {
-    Screen screen{"vbe"};
+    Screen screen{GENERATE(EngineKind::Interp, EngineKind::Bt), "vbe"};
     compare(screen.picture(), reference("vbe"));
 }
 
