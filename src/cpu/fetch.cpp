@@ -43,6 +43,7 @@ OrFault<Fetcher::CodePage*> Fetcher::code_page(u32 linear) {
 }
 
 const Instruction* Fetcher::fetch_slowly(u32 eip, u32 linear, Fault& fault) {
+    following_page_ = nullptr;  // pools are about to move or go
     if (stale_ || cache_.full()) {
         code_pages_ = {};
         cache_.drop_all();

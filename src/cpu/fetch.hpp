@@ -22,8 +22,19 @@ class Fetcher {
         const CodePage& code = code_pages_[linear >> page_shift & (code_page_count - 1)];
         if (code.key == key_of(linear) && code.generation == cpu_.mmu.generation() && code.page) [[likely]] {
             u32 offset = linear & page_offset_mask;
-            const Instruction* in = code.page->find(offset);
-            if (in && u64{eip} + in->length - 1 <= cs.limit && offset + in->length <= page_size) [[likely]]
+            u16 slot = code.page->slots[offset];
+            const Instruction* in = following_;
+            if (slot != following_slot_ || code.page != following_page_) {
+                if (!slot) return fetch_slowly(eip, linear, fault);
+                in = &code.page->pool[slot - 1u];
+            }
+            // Found by adding 1, so that a processor that predicts the branch above need not wait for `slot`, which
+            // depends on EIP, which depends on the length of the instruction before: 8.3 to 6.0 ns an instruction.
+            asm("" : "+r"(in));
+            following_ = in + 1;
+            following_slot_ = static_cast<u16>(slot + 1);
+            following_page_ = code.page;
+            if (u64{eip} + in->length - 1 <= cs.limit && offset + in->length <= page_size) [[likely]]
                 return in;
         }
         return fetch_slowly(eip, linear, fault);
@@ -32,6 +43,7 @@ class Fetcher {
     // Forget everything at the next fetch. May be called while an instruction is being executed.
     void forget() {
         code_pages_ = {};
+        following_page_ = nullptr;
         stale_ = true;
     }
 
@@ -58,6 +70,11 @@ class Fetcher {
     DecodeCache cache_;
     std::array<CodePage, code_page_count> code_pages_{};
     Instruction scratch_;
+    // Instructions are decoded in the order of execution, so the next one is likely to be the next of the pool. Slot 0
+    // (nothing decoded) is never expected.
+    const Instruction* following_ = nullptr;
+    const DecodeCache::Page* following_page_ = nullptr;
+    u16 following_slot_ = 0;
     bool stale_ = false;
 };
 

@@ -157,6 +157,8 @@ void Interpreter::run_plainly() {
         if (!f) [[likely]] {
             state.eip = static_cast<u32>(state.eip + length);
             ++state.instructions;
+        } else if (f.kind == Fault::Kind::Retired) {
+            ++state.instructions;
         } else {
             finish(f, length);
             if (state.activity != Activity::Running) return;
