@@ -2,6 +2,7 @@
 #include "cpu/decode_cache.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace vellum {
 
@@ -48,6 +49,18 @@ void DecodeCache::drop_all() {
         memory_.unwatch(Physical{page_key >> 1 << page_shift}, GuestMemory::Watch::Decoded);
     pages_.clear();
     instructions_ = 0;
+}
+
+void DecodeCache::drop_changed() {
+    for (auto& [page_key, page] : pages_) {
+        const u8* bytes = memory_.read_pointer(Physical{page_key >> 1 << page_shift});
+        for (u32 offset = 0; offset < page_size; ++offset) {
+            const Instruction* in = page->find(offset);
+            if (!in) continue;
+            u32 here = std::min<u32>(in->length, page_size - offset);
+            if (!bytes || std::memcmp(bytes + offset, in->bytes.data(), here) != 0) drop(*page, offset);
+        }
+    }
 }
 
 void DecodeCache::page_will_change(Physical address, u32 first_offset, u32 last_offset) {

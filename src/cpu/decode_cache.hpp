@@ -37,6 +37,9 @@ class DecodeCache final : private PageWatcher {
     const Instruction* add(Page& page, u32 offset, const Instruction& instruction);
     void drop(Page& page, u32 offset);
     void drop_all();
+    // For changes that nobody was told of: compares everything with memory again. A DOS that toggles A20 keeps its
+    // code.
+    void drop_changed();
     // More instructions are held than it should be: time for `drop_all`.
     bool full() const { return instructions_ > most_instructions; }
 

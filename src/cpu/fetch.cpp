@@ -44,10 +44,11 @@ OrFault<Fetcher::CodePage*> Fetcher::code_page(u32 linear) {
 
 const Instruction* Fetcher::fetch_slowly(u32 eip, u32 linear, Fault& fault) {
     following_page_ = nullptr;  // pools are about to move or go
-    if (stale_ || cache_.full()) {
+    if (stale_) cache_.drop_changed();
+    stale_ = false;
+    if (cache_.full()) {
         code_pages_ = {};
         cache_.drop_all();
-        stale_ = false;
     }
     const u32 limit = cpu_.state.segment(Seg::Cs).limit;
     if (eip > limit) return fault = Fault::exception(vector::gp), nullptr;

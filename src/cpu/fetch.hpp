@@ -40,7 +40,8 @@ class Fetcher {
         return fetch_slowly(eip, linear, fault);
     }
 
-    // Forget everything at the next fetch. May be called while an instruction is being executed.
+    // Memory or its map changed unseen: trust nothing without looking again, from the next fetch on. May be called
+    // while an instruction is being executed.
     void forget() {
         code_pages_ = {};
         following_page_ = nullptr;
