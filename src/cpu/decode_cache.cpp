@@ -18,12 +18,17 @@ DecodeCache::~DecodeCache() {
 DecodeCache::Page* DecodeCache::page(Physical address, bool code32) {
     auto found = pages_.find(key(address, code32));
     if (found != pages_.end()) return found->second.get();
-    memory_.watch(page_of(address), GuestMemory::Watch::Decoded);
-    return pages_.emplace(key(address, code32), std::make_unique<Page>()).first->second.get();
+    Page* made = pages_.emplace(key(address, code32), std::make_unique<Page>()).first->second.get();
+    made->physical = page_of(address);
+    return made;
 }
 
 const Instruction* DecodeCache::add(Page& page, u32 offset, const Instruction& instruction) {
     drop(page, offset);
+    if (!page.watched) {
+        memory_.watch(page.physical, GuestMemory::Watch::Decoded);
+        page.watched = true;
+    }
     u16 index;
     if (page.unused.empty()) {
         index = static_cast<u16>(page.pool.size());
@@ -42,6 +47,17 @@ void DecodeCache::drop(Page& page, u32 offset) {
     if (!page.slots[offset]) return;
     page.unused.push_back(static_cast<u16>(page.slots[offset] - 1));
     page.slots[offset] = 0;
+}
+
+void DecodeCache::forget(Physical address) {
+    for (bool code32 : {false, true}) {
+        auto found = pages_.find(key(address, code32));
+        if (found == pages_.end()) continue;
+        Page& page = *found->second;
+        for (u32 offset = 0; offset < page_size; ++offset) drop(page, offset);
+        page.watched = false;
+    }
+    memory_.unwatch(page_of(address), GuestMemory::Watch::Decoded);
 }
 
 void DecodeCache::drop_all() {

@@ -22,6 +22,8 @@ class DecodeCache final : private PageWatcher {
         std::array<u16, page_size> slots{};  // by offset of the first byte: index in `pool` + 1; 0: not decoded
         std::vector<Instruction> pool;
         std::vector<u16> unused;  // indices in `pool`
+        Physical physical{};
+        bool watched = false;
 
         const Instruction* find(u32 offset) const { return slots[offset] ? &pool[slots[offset] - 1u] : nullptr; }
     };
@@ -36,6 +38,8 @@ class DecodeCache final : private PageWatcher {
     // The stored instruction stays where it is until the next `add` to the same page or the next `drop_all`.
     const Instruction* add(Page& page, u32 offset, const Instruction& instruction);
     void drop(Page& page, u32 offset);
+    // Drops every instruction of a physical page and watches it no longer (until one is added again).
+    void forget(Physical page);
     void drop_all();
     // For changes that nobody was told of: compares everything with memory again. A DOS that toggles A20 keeps its
     // code.

@@ -40,6 +40,9 @@ class Fetcher {
         return fetch_slowly(eip, linear, fault);
     }
 
+    // Decoded instructions of a physical page are wanted no longer; the page is watched no longer.
+    void forget_page(Physical page) { cache_.forget(page); }
+
     // Memory or its map changed unseen: trust nothing without looking again, from the next fetch on. May be called
     // while an instruction is being executed.
     void forget() {

@@ -51,6 +51,8 @@ void Interpreter::state_replaced() {
     cache_->fetcher.forget();
 }
 
+void Interpreter::forget_decoded(Physical page) { cache_->fetcher.forget_page(page); }
+
 EngineStatistics Interpreter::statistics() const {
     EngineStatistics statistics;
     statistics.interpreted_instructions = cache_->interpreted;

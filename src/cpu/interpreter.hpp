@@ -25,6 +25,9 @@ class Interpreter final : public Engine {
     // HLT and of shutdown.
     void step(u64 most_iterations = 4096);
 
+    // Decoded instructions of a physical page are wanted no longer: it holds data now and need not be watched.
+    void forget_decoded(Physical page);
+
     // Takes NMI or INTR if one is pending and not held off by IF or a shadow. True: one was taken.
     bool take_interrupt();
 
@@ -42,7 +45,8 @@ class Interpreter final : public Engine {
     std::unique_ptr<Cache> cache_;
 };
 
-// The rows of all chapters, indexed by mnemonic; null for what is #UD. Where chapters share a mnemonic: the general row.
+// The rows of all chapters, indexed by mnemonic; null for what is #UD. Where chapters share a mnemonic: the general
+// row.
 const InstructionRow* find_row(Mnemonic mnemonic);
 
 // The row of this very instruction. By mnemonic and, where one mnemonic names instructions of several chapters, by

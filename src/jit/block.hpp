@@ -26,6 +26,7 @@ struct GuestBlock {
     u32 eip = 0;  // of the first instruction
     std::vector<Instruction> instructions;
     std::vector<Rule> rules;      // Interpret also where an adaptive site asks for it
+    std::vector<bool> adaptive;   // ... which it does here
     std::vector<u32> eips;        // of each instruction, and of what follows the last
     std::vector<u32> flags_live;  // arithmetic flags that somebody may read after each instruction
     bool straddles = false;       // its one instruction begins on one page and ends on the next
@@ -49,6 +50,7 @@ struct ExitSite {
     };
     Kind kind = Kind::Edge;
     bool stays_on_page = false;  // the target lies on the page of the block
+    bool adaptive = false;       // Interpret: only because the instruction kept faulting
     u16 retired = 0;             // instructions of the block retired before `eip`
     Mnemonic mnemonic = ZYDIS_MNEMONIC_INVALID;
     u32 eip = 0, next_eip = 0;

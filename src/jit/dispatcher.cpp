@@ -49,8 +49,8 @@ void Translator::state_replaced() {
     interpreter_.state_replaced();
     spaces_.everything_changed();
     cache_.clear();
-    left_to_monitor_.clear();
-    faults_at_.clear();
+    sites_.clear();
+    released_.clear();
     fpu_wanted_ = false;
 }
 
@@ -167,7 +167,10 @@ Block* Translator::block_here(View& view) {
 
 Block* Translator::translate(const View& view, const BlockKey& key) {
     auto start = std::chrono::steady_clock::now();
-    auto left_to_monitor = [this](Physical at) { return left_to_monitor_.contains(raw(at)); };
+    auto left_to_monitor = [this](Physical at) {
+        auto site = sites_.find(raw(at));
+        return site != sites_.end() && site->second.budget != 0;
+    };
     if (!frontend_.read(key, modes_[key.mode], static_cast<u32>(state_.eip), left_to_monitor, guest_block_))
         return nullptr;
     guest_block_.global = false;

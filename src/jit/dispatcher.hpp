@@ -45,6 +45,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     // --- steps.cpp: what the interpreter does for translated code
     void step(Mnemonic mnemonic);
     void step_at_site(const ExitSite& site);
+    bool end_of_term(const ExitSite& exit);
     void tell_windows(Mnemonic mnemonic, Linear invalidated, u64 generation_before);
     Linear invalidated_address() const;
     struct ControlState {
@@ -56,7 +57,8 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
 
     // --- fault_handling.cpp
     bool on_host_fault(HostFault& fault) override;
-    bool try_fill(HostFault& fault);
+    bool try_fill(HostFault& fault, const Block& running);
+    bool release_page(Linear address, const Block& running);
     void leave_at(HostFault& fault, const Block& block, u32 index, ExitSite::Kind kind);
     void note_faulting_site(const Block& block, u32 index);
     void page_will_change(Physical page, u32 first_offset, u32 last_offset) override;
@@ -82,8 +84,15 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     View* view_ = nullptr;  // the one whose window translated code runs in
     u64 gs_base_ = 0;
 
-    std::unordered_map<u64, u32> faults_at_;     // by physical address of the instruction
-    std::unordered_set<u64> left_to_monitor_;    // the same: these became callouts
+    // An instruction that keeps faulting where the interpreter has to help becomes a callout, for a while: what it
+    // touches may change. By physical address of the instruction.
+    struct Site {
+        u32 faults = 0;
+        u32 budget = 0;  // callouts left before it is tried in translated code again; 0: it is translated
+        u32 terms = 0;   // how often it has been a callout: each term is longer
+    };
+    std::unordered_map<u64, Site> sites_;
+    std::unordered_map<u64, u32> released_;      // by physical page: how often its code made way for data
     std::unordered_set<u64> global_code_pages_;  // linear
     u64 repeated_fault_address_ = 0, repeated_fault_rip_ = 0;
     u32 repeated_faults_ = 0;

@@ -62,6 +62,7 @@ void BlockEmitter::exit_to_interpreter() {
     flush_stack_pointer();
     ExitSite* site = new_exit(ExitSite::Kind::Interpret, eip(), next_eip());
     site->mnemonic = in().mnemonic;
+    site->adaptive = guest_.adaptive[index_];
     exit_here(site);
 }
 

@@ -8,7 +8,10 @@ namespace vellum {
 namespace {
 
 constexpr u64 window_bytes = u64{1} << 32;
-constexpr u32 patience = 16;          // faults at one site before it becomes a callout
+constexpr u32 patience = 16;     // faults at one site before it becomes a callout
+constexpr u32 first_term = 256;  // callouts before it is tried again; doubled each time
+constexpr u32 most_doublings = 12;
+constexpr u32 most_releases = 8;      // of one page, before its code is held to be living beside data
 constexpr u32 most_repetitions = 64;  // of the very same fault, filled each time
 
 u32 low_half(u64 value) { return static_cast<u32>(value); }
@@ -37,14 +40,30 @@ void Translator::leave_at(HostFault& fault, const Block& block, u32 index, ExitS
 void Translator::note_faulting_site(const Block& block, u32 index) {
     if (!config_.adaptive_sites) return;
     u64 at = raw(block.key.physical) + (block.eips[index] - block.eip);
-    if (++faults_at_[at] < patience) return;
-    faults_at_.erase(at);
-    left_to_monitor_.insert(at);
+    Site& site = sites_[at];
+    if (++site.faults < patience) return;
+    site.faults = 0;
+    site.budget = first_term << std::min(site.terms, most_doublings);
+    ++site.terms;
     site_to_retranslate_ = const_cast<Block*>(&block);
 }
 
+// A page that held code is written: most often it has become a page of data (the guest gave it to somebody else), and
+// its code is not missed. The store then goes on at once, where stores beside living code are done one by one.
+bool Translator::release_page(Linear address, const Block& running) {
+    if (!config_.adaptive_sites) return false;
+    auto translation = cpu_.mmu.walk(address, Access::Write, view_->user ? Privilege::User : Privilege::Supervisor);
+    if (!translation) return false;
+    Physical page = page_of((*translation).page);
+    if (page == page_of(running.key.physical) || (running.straddles && page == running.second_page)) return false;
+    if (++released_[raw(page)] > most_releases) return false;
+    cache_.invalidate(page, 0, page_size - 1);
+    interpreter_.forget_decoded(page);
+    return spaces_.fill(*view_, address, Access::Write).what == AddressSpaces::Fill::Mapped;
+}
+
 // True: the access will succeed now.
-bool Translator::try_fill(HostFault& fault) {
+bool Translator::try_fill(HostFault& fault, const Block& running) {
     u64 base = reinterpret_cast<u64>(view_->base);
     bool again = fault.address == repeated_fault_address_ && fault.rip == repeated_fault_rip_;
     repeated_faults_ = again ? repeated_faults_ + 1 : 0;
@@ -61,6 +80,7 @@ bool Translator::try_fill(HostFault& fault) {
                 return false;
             case AddressSpaces::Fill::WatchedWrite:
                 ++code_write_faults_;
+                if (release_page(address, running)) return true;
                 site_needs_monitor_ = true;
                 return false;
         }
@@ -92,7 +112,7 @@ bool Translator::on_host_fault(HostFault& fault) {
             leave_at(fault, *block, entry.index, ExitSite::Kind::Boundary);
             return true;
         }
-        if (try_fill(fault)) return true;
+        if (try_fill(fault, *block)) return true;
     }
     if (entry.swapped != SideEntry::not_swapped) swap_low_bytes(fault.registers[entry.swapped]);
     fault.registers[r12] = reinterpret_cast<u64>(view_->base) |

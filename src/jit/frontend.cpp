@@ -51,6 +51,7 @@ bool Frontend::read(BlockKey key, const CodeMode& mode, u32 eip, const std::func
     out.instructions.clear();
     out.eips.clear();
     out.rules.clear();
+    out.adaptive.clear();
     out.straddles = false;
     const u8* page = cpu_.memory.read_pointer(page_of(key.physical));
     if (!page) return false;
@@ -66,11 +67,13 @@ bool Frontend::read(BlockKey key, const CodeMode& mode, u32 eip, const std::func
         }
         // The limit of CS is checked here once: it is part of the mode.
         if (u64{eip} + in.length - 1 > mode.cs_limit) break;
-        Rule rule = left_to_monitor(page_of(key.physical) + offset) ? Rule::Interpret : rule_for(in, mode);
+        bool adaptive = left_to_monitor(page_of(key.physical) + offset);
+        Rule rule = adaptive ? Rule::Interpret : rule_for(in, mode);
         if (options_.counting && is_repeated_string(in, rule) && !out.instructions.empty()) break;
         out.instructions.push_back(in);
         out.eips.push_back(eip);
         out.rules.push_back(rule);
+        out.adaptive.push_back(adaptive);
         eip += in.length;
         offset += in.length;
         if (ends_block(rule) || (options_.counting && is_repeated_string(in, rule))) break;

@@ -71,12 +71,19 @@ void Translator::step(Mnemonic mnemonic) {
     tell_windows(mnemonic, invalidated, generation);
 }
 
+// Whether this callout was the last of its site's term.
+bool Translator::end_of_term(const ExitSite& exit) {
+    auto site = sites_.find(raw(exit.block->key.physical) + (exit.eip - exit.block->eip));
+    return site != sites_.end() && site->second.budget != 0 && --site->second.budget == 0;
+}
+
 void Translator::step_at_site(const ExitSite& site) {
     if (site.kind == ExitSite::Kind::Interpret)
         ++callouts_[site.mnemonic];
     else
         ++exceptions_;
     Block* doomed = std::exchange(site_to_retranslate_, nullptr);
+    if (site.adaptive && end_of_term(site)) doomed = site.block;
     step(site.mnemonic);
     if (doomed) cache_.invalidate(*doomed);
 }
