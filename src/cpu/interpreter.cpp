@@ -14,6 +14,11 @@ constexpr u64 dr6_single_step = 1u << 14, dr6_breakpoints = 0xF, dr7_enables = 0
 
 bool limit_reached(const CpuState& state) { return state.instructions >= state.instruction_limit; }
 
+// Takes a limit back that was lowered for one instruction, unless that instruction had a device set another.
+void restore_limit(CpuState& state, u64 lowered, u64 limit) {
+    if (state.instruction_limit == lowered) state.instruction_limit = limit;
+}
+
 // Does something besides the next instruction have to be thought of?
 bool unusual(const CpuState& state) {
     return (state.eflags & (eflags::tf | eflags::rf)) || state.shadow != Shadow::None || state.dr[7] & dr7_enables;
@@ -97,7 +102,8 @@ void Interpreter::step_with_care() {
     state.eflags &= ~eflags::rf;
     state.shadow = Shadow::None;
     u64 limit = state.instruction_limit;
-    if (single_step) state.instruction_limit = std::min(limit, state.instructions + 1);  // each iteration of REP
+    u64 lowered = single_step ? std::min(limit, state.instructions + 1) : limit;  // each iteration of REP
+    state.instruction_limit = lowered;
     Fault f;
     bool software_interrupt = false;
     u32 length = 0;
@@ -106,7 +112,7 @@ void Interpreter::step_with_care() {
         length = in->length;
         f = in->execute(cpu_, *in);
     }
-    state.instruction_limit = limit;
+    restore_limit(state, lowered, limit);
     bool retired = finish(f, length);
     // After MOV SS the trap is held off with everything else; TF is still set at the next instruction.
     if (!retired || !single_step || software_interrupt || state.shadow == Shadow::MovSs) return;
@@ -118,9 +124,10 @@ void Interpreter::step_with_care() {
 void Interpreter::step(u64 most_iterations) {
     CpuState& state = cpu_.state;
     u64 limit = state.instruction_limit, before = state.instructions;
-    state.instruction_limit = std::max(before + 1, std::min(limit, before + most_iterations));
+    u64 lowered = std::max(before + 1, std::min(limit, before + most_iterations));
+    state.instruction_limit = lowered;
     step_with_care();
-    state.instruction_limit = limit;
+    restore_limit(state, lowered, limit);
     cache_->interpreted += state.instructions - before;
 }
 

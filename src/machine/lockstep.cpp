@@ -122,13 +122,14 @@ Stop LockstepEngine::run() {
     CpuState& state = board_.state();
     for (;;) {
         u64 outer = state.instruction_limit;
-        state.instruction_limit = std::min(outer, state.instructions + stretch);
+        u64 stop_at = std::min(outer, state.instructions + stretch);
+        state.instruction_limit = stop_at;
         Stop stop = first_->run();
         follow();
         // A reset or power-off waits to be handled: the shadow has handled its own already.
         if (board_.has_events()) return stop;
         compare();
-        bool deadline_moved = state.instruction_limit > state.instructions || outer <= state.instructions;
+        bool deadline_moved = state.instruction_limit != stop_at || outer <= state.instructions;
         if (stop != Stop::InstructionLimit || deadline_moved) return stop;
         state.instruction_limit = outer;
     }
