@@ -48,14 +48,12 @@ void BlockEmitter::emit_from_segment() {
     e_.op({.code = 0x8B, .p66 = true}, to, r8);
 }
 
+// The flags are put back before the store, which may fault.
 void BlockEmitter::emit_push_flags() {
-    bool live = flags_live();
-    if (live) {
-        e_.mov64(r9, rax);
-        e_.lahf();
-        e_.seto_al();
-        e_.mov64(r10, rax);
-    }
+    e_.mov64(r9, rax);
+    e_.lahf();
+    e_.seto_al();
+    e_.mov64(r10, rax);
     e_.pushfq();
     e_.pop64(r11);
     e_.alu32_imm(4, r11, host_kept);
@@ -65,12 +63,10 @@ void BlockEmitter::emit_push_flags() {
     e_.load8(r8, word(runtime_.context->interrupt_flag));
     e_.shl32(r8, 9);
     e_.alu32(1, r11, r8);
-    if (live) {
-        e_.mov64(rax, r10);
-        e_.add_al(0x7F);
-        e_.sahf();
-        e_.mov64(rax, r9);
-    }
+    e_.mov64(rax, r10);
+    e_.add_al(0x7F);
+    e_.sahf();
+    e_.mov64(rax, r9);
     push_register(r11, in().operand_size);
 }
 
