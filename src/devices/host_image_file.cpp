@@ -157,7 +157,7 @@ Descriptor unnamed_file() {
 
 std::unique_ptr<BlockBackend> open_image(const std::string& path, ImageAccess access, u32 granularity) {
     bool writes = access == ImageAccess::ReadWrite;
-    Descriptor file{::open(path.c_str(), (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC)};
+    Descriptor file{::open(path.c_str(), (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK)};  // a pipe must not hold us
     if (file.number() < 0) {
         bool forbidden = errno == EACCES || errno == EROFS || errno == EPERM;
         const char* advice = !forbidden ? "check the name"
@@ -168,6 +168,9 @@ std::unique_ptr<BlockBackend> open_image(const std::string& path, ImageAccess ac
     struct stat status {};
     bool usable = ::fstat(file.number(), &status) == 0 && (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode));
     if (!usable) throw UsageError(fmt::format("{}: not a file: give a raw disk image", path));
+    // Root may write all the same, but who takes away every permission to write means it.
+    if (writes && S_ISREG(status.st_mode) && (status.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)) == 0)
+        throw UsageError(fmt::format("{}: is read-only: make it writable, or use --snapshot", path));
     off_t end = ::lseek(file.number(), 0, SEEK_END);
     if (end <= 0) throw UsageError(fmt::format("{}: the image is empty: give one with contents", path));
     u64 size = static_cast<u64>(end);
@@ -176,7 +179,7 @@ std::unique_ptr<BlockBackend> open_image(const std::string& path, ImageAccess ac
             fmt::format("{}: its size of {} bytes is not a multiple of {}: it is not a raw image, or cut off", path,
                         size, granularity));
     if (::flock(file.number(), (writes ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        throw UsageError(fmt::format("{}: in use by another Vellum: end that one, or work on a copy", path));
+        throw UsageError(fmt::format("{}: in use already, twice here or by another Vellum: end that one, or work on a copy", path));
     if (access == ImageAccess::Snapshot) return std::make_unique<SnapshotImage>(std::move(file), unnamed_file(), size);
     return std::make_unique<ImageFile>(std::move(file), size, !writes);
 }
