@@ -23,6 +23,9 @@ class Ps2Keyboard final : public Device, public Ps2Device {
     // Whether everything typed has been read: who types text for a person waits for it.
     bool idle() const { return codes_.empty(); }
 
+    // Whether one more event fits for certain (the longest sequence, Pause, has eight bytes).
+    bool has_room() const { return codes_.room() >= 8; }
+
     std::string_view name() const override { return "ps2 keyboard"; }
     void reset() override;
     void serialize(Archive&) override;

@@ -214,6 +214,7 @@ void Board::key(KeyEvent event) {
     if (mirror_) mirror_->key(event);
 }
 bool Board::keyboard_idle() const { return chips_->keyboard.idle(); }
+bool Board::keyboard_has_room() const { return chips_->keyboard.has_room(); }
 void Board::mouse(MouseEvent event) {
     chips_->mouse.move(event);
     if (mirror_) mirror_->mouse(event);

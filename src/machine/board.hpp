@@ -67,7 +67,8 @@ class Board final : public Outside {
 
     // --- what a person does; vCPU thread
     void key(KeyEvent event);
-    bool keyboard_idle() const;
+    bool keyboard_idle() const;      // all that was typed has been read
+    bool keyboard_has_room() const;  // one more event will not be lost
     void mouse(MouseEvent event);
     void press_power_button();
     bool can_receive(u32 serial_port) const;

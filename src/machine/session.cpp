@@ -11,7 +11,7 @@ constexpr Nanoseconds longest_wait = second;  // an idle machine still measures 
 }
 
 Session::Session(Machine& machine, std::string engine_name, bool host_clock)
-    : machine_{machine}, engine_name_{std::move(engine_name)}, host_clock_{host_clock} {}
+    : machine_{machine}, engine_name_{std::move(engine_name)}, host_clock_{host_clock}, keys_{machine.board()} {}
 
 void Session::post(std::function<void()> work) {
     {
@@ -131,7 +131,7 @@ bool Session::text(TextScreen& out, u64& generation) {
 // --- people
 
 void Session::key(KeyEvent event) {
-    post([this, event] { machine_.board().key(event); });
+    post([this, event] { keys_.add(event); });
 }
 
 void Session::mouse(MouseEvent event) {

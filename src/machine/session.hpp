@@ -10,6 +10,7 @@
 
 #include "frontend/frontend.hpp"
 #include "machine/machine.hpp"
+#include "machine/typist.hpp"
 
 namespace vellum {
 
@@ -46,6 +47,7 @@ class Session final : public MachineControl {
     Machine& machine_;
     std::string engine_name_;
     bool host_clock_;
+    KeyQueue keys_;
 
     mutable std::mutex mutex_;  // posted work, status
     std::condition_variable posted_;

@@ -1,4 +1,5 @@
-// Types for a script: key events one after the other, as fast as the guest reads them.
+// Who types faster than a keyboard can hold: a script's text, one key after the other as the guest reads them, and a
+// person's keys (or what a person pastes), which wait only when the keyboard is full.
 #pragma once
 
 #include <deque>
@@ -32,6 +33,35 @@ class Typist {
 
     Board& board_;
     Timer next_;
+    std::deque<KeyEvent> events_;
+};
+
+class KeyQueue {
+ public:
+    explicit KeyQueue(Board& board) : board_{board}, again_{board.scheduler(), [this] { feed(); }} {}
+
+    // vCPU thread. A key that does not fit is lost; a release is always kept, so that no key stays down.
+    void add(KeyEvent event) {
+        if (event.down && events_.size() >= most) return;
+        events_.push_back(event);
+        feed();
+    }
+    std::size_t waiting() const { return events_.size(); }
+
+ private:
+    static constexpr std::size_t most = 16'384;
+    static constexpr Nanoseconds patience = 2 * millisecond;
+
+    void feed() {
+        while (!events_.empty() && board_.keyboard_has_room()) {
+            board_.key(events_.front());
+            events_.pop_front();
+        }
+        if (!events_.empty() && !again_.active()) again_.start_in(patience);
+    }
+
+    Board& board_;
+    Timer again_;
     std::deque<KeyEvent> events_;
 };
 
