@@ -79,6 +79,9 @@ void Board::fill_fw_cfg() {
     append(e820, 1, 4);
     fw.add_file("etc/e820", e820);
     fw.add_file("etc/boot-menu-wait", little_endian(1000, 2));
+    // One byte for each sleep state S0 to S5, bit 7: offered. There is no memory of its own that S3 would keep alive,
+    // so suspending is not offered; switching off is.
+    fw.add_file("etc/system-states", {0x80, 0, 0, 0, 0, 0x80});
     if (!direct) return;
     fw.add_file(std::string{"genroms/"} + loader_name, boot_loader_rom());
     std::string first = std::string{"/rom@genroms/"} + loader_name;
