@@ -1,30 +1,38 @@
 // From the command line to an exit status.
-#include <fmt/format.h>
-
 #include <cstdio>
+#include <string>
 
 #include "base/host_error.hpp"
 #include "machine/command_line.hpp"
+#include "machine/host_process.hpp"
 #include "machine/lockstep.hpp"
 #include "machine/runner.hpp"
 
+namespace {
+
+// Not fmt::print: it throws when the stream is gone.
+int complain(const std::exception& trouble, int status) {
+    std::fputs((std::string{"vellum: "} + trouble.what() + "\n").c_str(), stderr);
+    return status;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
     using namespace vellum;
+    ensure_standard_streams();
     try {
         auto parsed = parse_command_line({argv + 1, argv + argc});
         if (auto* help = std::get_if<HelpText>(&parsed)) {
-            fmt::print("{}", help->text);
-            return exit_status::ok;
+            bool printed = std::fputs(help->text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
+            return printed ? exit_status::ok : exit_status::host_trouble;
         }
         return run(std::get<RunConfig>(parsed));
     } catch (const UsageError& trouble) {
-        fmt::print(stderr, "vellum: {}\n", trouble.what());
-        return exit_status::usage;
+        return complain(trouble, exit_status::usage);
     } catch (const LockstepDifference& difference) {
-        fmt::print(stderr, "vellum: {}\n", difference.what());
-        return exit_status::lockstep_difference;
+        return complain(difference, exit_status::lockstep_difference);
     } catch (const std::exception& trouble) {
-        fmt::print(stderr, "vellum: {}\n", trouble.what());
-        return exit_status::host_trouble;
+        return complain(trouble, exit_status::host_trouble);
     }
 }

@@ -17,8 +17,8 @@ namespace vellum {
 namespace {
 
 constexpr u32 setup_address = 0x10000, command_line_address = 0x20000, kernel_address = 0x100000;
-constexpr u32 heap_end = 0xE000;
-constexpr u64 firmware_tables = 0x100000;  // SeaBIOS keeps ACPI tables and buffers at the top of RAM
+constexpr u32 heap_end = 0xE000, longest_setup = 0x8000;  // the protocol's own limit is 32 KiB
+constexpr u64 firmware_tables = 0x100000;                 // SeaBIOS keeps ACPI tables and buffers at the top of RAM
 constexpr std::size_t most_items = 16;
 
 // Offsets in the set-up header.
@@ -59,6 +59,10 @@ SetupParts check_bzimage(const std::string& name, std::span<const u8> kernel) {
                                      version >> 8, version & 0xFF));
     u8 sectors = kernel[header::setup_sectors] ? kernel[header::setup_sectors] : 4;
     std::size_t setup_bytes = (sectors + 1u) * 512u;
+    if (setup_bytes > longest_setup)
+        throw UsageError(fmt::format("--kernel {}: its set-up part of {} bytes is longer than any", name, setup_bytes));
+    if (!(kernel[header::load_flags] & 1))
+        throw UsageError(fmt::format("--kernel {}: is a zImage, which loads low; use a bzImage", name));
     std::size_t kernel_bytes = std::size_t{get32(kernel, header::paragraphs)} * 16;
     // The last paragraph may be partly filled.
     if (kernel.size() < setup_bytes || kernel.size() - setup_bytes + 15 < kernel_bytes)
@@ -69,16 +73,21 @@ SetupParts check_bzimage(const std::string& name, std::span<const u8> kernel) {
 
 }  // namespace
 
-std::vector<u8> read_input_file(const std::string& option, const std::string& path) {
+std::vector<u8> read_input_file(const std::string& option, const std::string& path, u64 most) {
+    namespace fs = std::filesystem;
+    auto refuse = [&](const std::string& why) { throw UsageError(fmt::format("{} {}: {}", option, path, why)); };
     std::error_code trouble;
-    if (std::filesystem::is_directory(path, trouble))
-        throw UsageError(fmt::format("{} {}: is a directory; name a file", option, path));
-    std::ifstream file{path, std::ios::binary | std::ios::ate};
-    if (!file) throw UsageError(fmt::format("{} {}: {}; name a readable file", option, path, std::strerror(errno)));
-    std::vector<u8> bytes(static_cast<std::size_t>(std::max<std::streamoff>(file.tellg(), 0)));
-    file.seekg(0);
+    fs::file_status status = fs::status(path, trouble);
+    if (!fs::exists(status)) refuse(fmt::format("{}; name a readable file", trouble.message()));
+    if (fs::is_directory(status)) refuse("is a directory; name a file");
+    if (!fs::is_regular_file(status)) refuse("is not a regular file; name one");
+    u64 size = fs::file_size(path, trouble);
+    if (!trouble && size > most) refuse(fmt::format("its {} MiB do not fit into {} MiB; name a smaller file", size >> 20, most >> 20));
+    std::ifstream file{path, std::ios::binary};
+    if (!file) refuse(fmt::format("{}; name a readable file", std::strerror(errno)));
+    std::vector<u8> bytes(trouble ? 0 : size);
     file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-    if (!file) throw UsageError(fmt::format("{} {}: cannot be read; name a readable file", option, path));
+    if (!file) refuse("cannot be read; name a readable file");
     return bytes;
 }
 
@@ -141,10 +150,10 @@ BootPlan plan_linux(const std::string& name, std::span<const u8> kernel, std::ve
 }
 
 BootPlan plan_boot(const std::string& kernel, const std::string& initrd, const std::string& append, u64 memory_bytes) {
-    std::vector<u8> kernel_bytes = read_input_file("--kernel", kernel);
+    std::vector<u8> kernel_bytes = read_input_file("--kernel", kernel, memory_bytes);
     std::vector<u8> initrd_bytes;
     if (!initrd.empty()) {
-        initrd_bytes = read_input_file("--initrd", initrd);
+        initrd_bytes = read_input_file("--initrd", initrd, memory_bytes);
         if (initrd_bytes.empty())
             throw UsageError(fmt::format("--initrd {}: is empty; name an initial RAM disk", initrd));
     }

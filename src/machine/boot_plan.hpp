@@ -41,7 +41,7 @@ BootPlan plan_multiboot(const std::string& name, std::span<const u8> kernel, std
                         const std::string& append, u64 memory_bytes);
 bool is_multiboot(std::span<const u8> kernel);
 
-// A whole file. Throws UsageError naming `option` and the path.
-std::vector<u8> read_input_file(const std::string& option, const std::string& path);
+// A whole file of at most `most` bytes. Throws UsageError naming `option` and the path.
+std::vector<u8> read_input_file(const std::string& option, const std::string& path, u64 most);
 
 }  // namespace vellum

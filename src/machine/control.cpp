@@ -24,6 +24,7 @@ using Handler = std::string (*)(const ControlContext&, std::string_view argument
 struct Command {
     std::string_view name;
     Handler handler;
+    bool takes_argument = true;
 };
 
 std::string key(const ControlContext& c, std::string_view names) {
@@ -54,20 +55,22 @@ std::string type(const ControlContext& c, std::string_view text) {
 
 // mouse DX DY [WHEEL [BUTTONS]]
 std::string mouse(const ControlContext& c, std::string_view text) {
+    constexpr const char* usage = "error: mouse DX DY [WHEEL [BUTTONS]], buttons 0 to 7\n";
     std::array<i32, 4> numbers{};
     std::size_t count = 0;
-    for (const char *p = text.data(), *end = p + text.size(); p < end && count < 4; ++count) {
-        while (p < end && *p == ' ') ++p;
-        auto [next, error] = std::from_chars(p, end, numbers[count]);
-        if (error != std::errc{}) return "error: mouse DX DY [WHEEL [BUTTONS]]\n";
-        p = next;
+    const char *rest = text.data(), *end = rest + text.size();
+    for (; rest < end && count < 4; ++count) {
+        auto [next, error] = std::from_chars(rest, end, numbers[count]);
+        if (error != std::errc{}) return usage;
+        for (rest = next; rest < end && *rest == ' ';) ++rest;
     }
-    if (count < 2) return "error: mouse DX DY [WHEEL [BUTTONS]]\n";
-    c.machine.board().mouse({numbers[0], numbers[1], numbers[2], static_cast<u8>(numbers[3] & 7)});
+    if (count < 2 || rest != end || numbers[3] < 0 || numbers[3] > 7) return usage;
+    c.machine.board().mouse({numbers[0], numbers[1], numbers[2], static_cast<u8>(numbers[3])});
     return "ok\n";
 }
 
 std::string screenshot(const ControlContext& c, std::string_view path) {
+    if (path.empty()) return "error: screenshot: name a file\n";
     write_png(std::string{path}, c.machine.board().screenshot());
     return "ok\n";
 }
@@ -99,7 +102,7 @@ std::string change_floppy(const ControlContext& c, std::string_view text) {
 }
 
 std::string reset(const ControlContext& c, std::string_view) {
-    c.machine.reset();
+    c.machine.press_reset();
     return "ok\n";
 }
 
@@ -128,14 +131,14 @@ constexpr std::array commands = {
     Command{"type", type},
     Command{"mouse", mouse},
     Command{"screenshot", screenshot},
-    Command{"stats", statistics},
+    Command{"stats", statistics, false},
     Command{"change-cd", change_cd},
     Command{"change-floppy", change_floppy},
-    Command{"reset", reset},
-    Command{"powerdown", powerdown},
-    Command{"pause", pause},
-    Command{"continue", resume},
-    Command{"quit", quit},
+    Command{"reset", reset, false},
+    Command{"powerdown", powerdown, false},
+    Command{"pause", pause, false},
+    Command{"continue", resume, false},
+    Command{"quit", quit, false},
 };
 
 }  // namespace
@@ -146,13 +149,16 @@ std::string run_command(const ControlContext& context, const std::string& line) 
     std::string_view argument = name.size() < text.size() ? text.substr(name.size() + 1) : std::string_view{};
     for (const Command& command : commands) {
         if (command.name != name) continue;
+        if (!command.takes_argument && !argument.empty()) return fmt::format("error: {} takes no argument\n", name);
         try {
             return command.handler(context, argument);
         } catch (const std::exception& trouble) {
             return fmt::format("error: {}\n", trouble.what());
         }
     }
-    return fmt::format("error: {}: unknown command\n", name);
+    std::string known;
+    for (const Command& command : commands) known += fmt::format("{}{}", known.empty() ? "" : ", ", command.name);
+    return fmt::format("error: {}: unknown command; use {}\n", name, known);
 }
 
 }  // namespace vellum

@@ -11,11 +11,17 @@
 
 namespace vellum {
 
-// Opens `endpoint` for output, and for input when it has any: `on_input` is then called on the event loop's thread.
+// Throws the UsageError that opening `endpoint` would end in, as far as that can be told without making anything.
+void check_endpoint(const std::string& option, const Endpoint& endpoint);
+
+// Opens `endpoint` for output, and for input when it has any: `on_input` is then called on the event loop's thread, as
+// long as `wants_input` (if given) says true; EventLoop::look_again() after it has changed. Output that nobody takes
+// for some seconds is lost, as on a line without flow control.
 // Standard input is put into raw mode when it is a terminal, and restored when the sink goes. A Unix socket listens
 // and serves one connection at a time; output while nobody is connected is dropped. Throws UsageError naming `option`.
 std::unique_ptr<ByteSink> open_endpoint(const std::string& option, const Endpoint& endpoint, EventLoop& loop,
-                                        std::function<void(std::span<const u8>)> on_input);
+                                        std::function<void(std::span<const u8>)> on_input,
+                                        std::function<bool()> wants_input = {});
 
 // Listens on a Unix socket for lines; `on_line` (on the loop's thread) gets each line and a way to answer, which may be
 // called later from any thread.

@@ -15,8 +15,10 @@ class EventLoop {
     EventLoop(const EventLoop&) = delete;
     EventLoop& operator=(const EventLoop&) = delete;
 
-    // Calls `ready` on the loop's thread whenever `descriptor` can be read. False from it: watch no longer.
-    void watch(int descriptor, std::function<bool()> ready);
+    // Calls `ready` on the loop's thread whenever `descriptor` can be read. False from it: watch no longer. While
+    // `wanted` (if given) says false, the descriptor is left alone; look_again() makes the loop ask it anew.
+    void watch(int descriptor, std::function<bool()> ready, std::function<bool()> wanted = {});
+    void look_again();
 
  private:
     struct Impl;

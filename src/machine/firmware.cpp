@@ -19,11 +19,11 @@ constexpr const char* default_vga_bios = "/usr/share/seabios/vgabios-stdvga.bin"
 constexpr std::size_t bios_granularity = 64 * 1024, largest_bios = 2 * 1024 * 1024, largest_vga_bios = 64 * 1024;
 
 std::vector<u8> read_rom(const std::string& option, const std::string& given, const char* standard) {
-    if (!given.empty()) return read_input_file(option, given);
+    if (!given.empty()) return read_input_file(option, given, largest_bios);
     if (!std::filesystem::exists(standard))
         throw UsageError(
             fmt::format("{}: {} is not installed; install the package seabios or name a file", option, standard));
-    return read_input_file(option, standard);
+    return read_input_file(option, standard, largest_bios);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Endpoints on Linux: terminals, files and Unix sockets.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -8,8 +9,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <climits>
 #include <cstring>
 #include <mutex>
 #include <optional>
@@ -24,13 +28,37 @@ namespace {
 
 constexpr std::size_t longest_line = 4096;
 
-void write_all(int descriptor, std::span<const u8> bytes) {
-    while (!bytes.empty()) {
-        ssize_t n = write(descriptor, bytes.data(), bytes.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return;  // the reader went away: as with an unplugged cable, the bytes are lost
-        bytes = bytes.subspan(static_cast<std::size_t>(n));
+// Writes to somebody who may not read. Who has let us wait too long once is not waited for again until there is room:
+// a machine must stay alive, and must be able to end.
+class PatientWriter {
+ public:
+    explicit PatientWriter(std::chrono::milliseconds patience) : patience_{patience} {}
+
+    void write(int descriptor, std::span<const u8> bytes) {
+        while (!bytes.empty()) {
+            pollfd output{descriptor, POLLOUT, 0};
+            int ready = poll(&output, 1, stuck_ ? 0 : static_cast<int>(patience_.count()));
+            if (ready < 0 && errno == EINTR) continue;
+            stuck_ = ready <= 0;
+            if (stuck_) return;
+            // A pipe that can be written has room for this much; sockets and terminals take less when they must.
+            ssize_t n = ::write(descriptor, bytes.data(), std::min<std::size_t>(bytes.size(), PIPE_BUF));
+            if (n < 0 && errno == EINTR) continue;
+            if (n <= 0) return;  // the reader went away: as with an unplugged cable, the bytes are lost
+            bytes = bytes.subspan(static_cast<std::size_t>(n));
+        }
     }
+
+ private:
+    std::chrono::milliseconds patience_;
+    bool stuck_ = false;
+};
+
+constexpr std::chrono::milliseconds patience_with_people{10'000}, patience_with_programs{2'000};
+
+std::string folder_of(const std::string& path) {
+    auto slash = path.rfind('/');
+    return slash == std::string::npos ? "." : path.substr(0, slash + 1);
 }
 
 class NullSink final : public ByteSink {
@@ -47,10 +75,11 @@ class FileSink final : public ByteSink {
                 fmt::format("{} file:{}: {}; name a file that can be written", option, path, std::strerror(errno)));
     }
     ~FileSink() override { close(descriptor_); }
-    void put(std::span<const u8> bytes) override { write_all(descriptor_, bytes); }
+    void put(std::span<const u8> bytes) override { writer_.write(descriptor_, bytes); }
 
  private:
     int descriptor_;
+    PatientWriter writer_{patience_with_programs};  // it may be a pipe with a name
 };
 
 class StdioSink final : public ByteSink {
@@ -67,29 +96,36 @@ class StdioSink final : public ByteSink {
     ~StdioSink() override {
         if (raw_mode_) tcsetattr(STDIN_FILENO, TCSANOW, &before_);
     }
-    void put(std::span<const u8> bytes) override { write_all(STDOUT_FILENO, bytes); }
+    void put(std::span<const u8> bytes) override { writer_.write(STDOUT_FILENO, bytes); }
 
  private:
     termios before_{};
     bool raw_mode_ = false;
+    PatientWriter writer_{patience_with_people};
 };
+
+sockaddr_un address_of(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.data(), std::min(path.size(), sizeof address.sun_path - 1));
+    return address;
+}
+
+bool somebody_listens(const std::string& path) {
+    sockaddr_un address = address_of(path);
+    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool alive = connect(probe, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    close(probe);
+    return alive;
+}
 
 // A listening socket; the path is removed again. A stale socket file (nobody answers) is replaced.
 int listen_at(const std::string& option, const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.size() >= sizeof address.sun_path)
-        throw UsageError(fmt::format("{} unix:{}: the path is longer than {} characters", option, path,
-                                     sizeof address.sun_path - 1));
-    std::memcpy(address.sun_path, path.data(), path.size());
+    check_endpoint(option, {Endpoint::Kind::Unix, path});
+    sockaddr_un address = address_of(path);
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct stat info;
-    if (stat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) {
-        int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        bool alive = connect(probe, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-        close(probe);
-        if (!alive) unlink(path.c_str());
-    }
+    if (stat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) unlink(path.c_str());
     mode_t before = umask(0077);
     bool bound = listener >= 0 && bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
     umask(before);
@@ -105,11 +141,12 @@ int listen_at(const std::string& option, const std::string& path) {
 class SocketSink final : public ByteSink {
  public:
     SocketSink(const std::string& option, const std::string& path, EventLoop& loop,
-               std::function<void(std::span<const u8>)> on_input)
+               std::function<void(std::span<const u8>)> on_input, std::function<bool()> wants_input)
         : path_{path}, shared_{std::make_shared<Shared>()} {
         shared_->listener = listen_at(option, path);
-        loop.watch(shared_->listener,
-                   [shared = shared_, &loop, on_input] { return shared->accept_one(loop, on_input, shared); });
+        loop.watch(shared_->listener, [shared = shared_, &loop, on_input, wants_input] {
+            return shared->accept_one(loop, on_input, wants_input, shared);
+        });
     }
     ~SocketSink() override {
         shared_->closed = true;
@@ -118,7 +155,7 @@ class SocketSink final : public ByteSink {
     }
     void put(std::span<const u8> bytes) override {
         std::lock_guard lock{shared_->mutex};
-        if (shared_->connection >= 0) write_all(shared_->connection, bytes);
+        if (shared_->connection >= 0) shared_->writer.write(shared_->connection, bytes);
     }
 
  private:
@@ -127,16 +164,18 @@ class SocketSink final : public ByteSink {
         std::atomic<bool> closed = false;
         std::mutex mutex;
         int connection = -1;
+        PatientWriter writer{patience_with_programs};
 
         bool accept_one(EventLoop& loop, const std::function<void(std::span<const u8>)>& on_input,
-                        const std::shared_ptr<Shared>& self) {
+                        const std::function<bool()>& wants_input, const std::shared_ptr<Shared>& self) {
             if (closed) return false;
             int accepted = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
             if (accepted < 0) return errno == EINTR || errno == ECONNABORTED;
             std::lock_guard lock{mutex};
             if (connection >= 0) shutdown(connection, SHUT_RDWR);  // its own watch closes it
             connection = accepted;
-            loop.watch(accepted, [self, accepted, on_input] { return self->read_some(accepted, on_input); });
+            loop.watch(
+                accepted, [self, accepted, on_input] { return self->read_some(accepted, on_input); }, wants_input);
             return true;
         }
         bool read_some(int from, const std::function<void(std::span<const u8>)>& on_input) {
@@ -158,23 +197,49 @@ class SocketSink final : public ByteSink {
 
 }  // namespace
 
+void check_endpoint(const std::string& option, const Endpoint& endpoint) {
+    auto refuse = [&](const char* kind, const char* why, const char* advice) {
+        throw UsageError(fmt::format("{} {}:{}: {}; {}", option, kind, endpoint.path, why, advice));
+    };
+    const std::string& path = endpoint.path;
+    struct stat info;
+    bool exists = stat(path.c_str(), &info) == 0;
+    if (endpoint.kind == Endpoint::Kind::File) {
+        constexpr const char* advice = "name a file that can be written";
+        if (exists && S_ISDIR(info.st_mode)) refuse("file", "is a directory", advice);
+        if (access(exists ? path.c_str() : folder_of(path).c_str(), W_OK) != 0)
+            refuse("file", std::strerror(errno), advice);
+    } else if (endpoint.kind == Endpoint::Kind::Unix) {
+        constexpr const char* advice = "name a path where a socket can be made";
+        if (path.size() >= sizeof sockaddr_un{}.sun_path) refuse("unix", "the path is too long", "use a shorter one");
+        if (exists && !S_ISSOCK(info.st_mode)) refuse("unix", "is there already and no socket", advice);
+        if (access(folder_of(path).c_str(), W_OK) != 0) refuse("unix", std::strerror(errno), advice);
+        if (exists && somebody_listens(path)) refuse("unix", "somebody else listens there", "use another path");
+    }
+}
+
 std::unique_ptr<ByteSink> open_endpoint(const std::string& option, const Endpoint& endpoint, EventLoop& loop,
-                                        std::function<void(std::span<const u8>)> on_input) {
+                                        std::function<void(std::span<const u8>)> on_input,
+                                        std::function<bool()> wants_input) {
     switch (endpoint.kind) {
         case Endpoint::Kind::Null: return std::make_unique<NullSink>();
         case Endpoint::Kind::File: return std::make_unique<FileSink>(option, endpoint.path);
         case Endpoint::Kind::Unix:
-            return std::make_unique<SocketSink>(option, endpoint.path, loop, std::move(on_input));
+            return std::make_unique<SocketSink>(option, endpoint.path, loop, std::move(on_input),
+                                                std::move(wants_input));
         case Endpoint::Kind::Stdio: break;
     }
     auto sink = std::make_unique<StdioSink>();
     if (on_input)
-        loop.watch(STDIN_FILENO, [on_input = std::move(on_input)] {
-            u8 bytes[512];
-            ssize_t n = read(STDIN_FILENO, bytes, sizeof bytes);
-            if (n > 0) on_input({bytes, static_cast<std::size_t>(n)});
-            return n > 0 || (n < 0 && errno == EINTR);
-        });
+        loop.watch(
+            STDIN_FILENO,
+            [on_input = std::move(on_input)] {
+                u8 bytes[512];
+                ssize_t n = read(STDIN_FILENO, bytes, sizeof bytes);
+                if (n > 0) on_input({bytes, static_cast<std::size_t>(n)});
+                return n > 0 || (n < 0 && errno == EINTR);
+            },
+            std::move(wants_input));
     return sink;
 }
 
@@ -188,10 +253,11 @@ struct LineServer::Impl {
         int descriptor;
         std::string text;
         std::mutex mutex;
+        PatientWriter writer{patience_with_programs};
         ~Connection() { close(descriptor); }
         void answer(const std::string& line) {
             std::lock_guard lock{mutex};
-            write_all(descriptor, {reinterpret_cast<const u8*>(line.data()), line.size()});
+            writer.write(descriptor, {reinterpret_cast<const u8*>(line.data()), line.size()});
         }
     };
 

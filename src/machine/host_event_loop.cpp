@@ -18,7 +18,10 @@ struct EventLoop::Impl {
     int wake = -1;
     std::atomic<bool> stopping = false;
     std::mutex mutex;
-    std::map<int, std::function<bool()>> watched;
+    struct Watch {
+        std::function<bool()> ready, wanted;
+    };
+    std::map<int, Watch> watched;
     std::thread thread;
 
     void poke() const {
@@ -29,7 +32,8 @@ struct EventLoop::Impl {
     std::vector<pollfd> descriptors() {
         std::lock_guard lock{mutex};
         std::vector<pollfd> list{{wake, POLLIN, 0}};
-        for (auto& [descriptor, ready] : watched) list.push_back({descriptor, POLLIN, 0});
+        for (auto& [descriptor, watch] : watched)
+            if (!watch.wanted || watch.wanted()) list.push_back({descriptor, POLLIN, 0});
         return list;
     }
 
@@ -39,7 +43,7 @@ struct EventLoop::Impl {
             std::lock_guard lock{mutex};
             auto at = watched.find(descriptor);
             if (at == watched.end()) return;
-            ready = at->second;
+            ready = at->second.ready;
         }
         if (ready()) return;
         std::lock_guard lock{mutex};
@@ -77,12 +81,14 @@ EventLoop::~EventLoop() {
     close(impl_->wake);
 }
 
-void EventLoop::watch(int descriptor, std::function<bool()> ready) {
+void EventLoop::watch(int descriptor, std::function<bool()> ready, std::function<bool()> wanted) {
     {
         std::lock_guard lock{impl_->mutex};
-        impl_->watched[descriptor] = std::move(ready);
+        impl_->watched[descriptor] = {std::move(ready), std::move(wanted)};
     }
     impl_->poke();
 }
+
+void EventLoop::look_again() { impl_->poke(); }
 
 }  // namespace vellum

@@ -1,10 +1,12 @@
 // The process on Linux: clocks, /proc, signals.
 #include "machine/host_process.hpp"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <string>
@@ -53,6 +55,13 @@ u64 seconds_since_epoch() { return static_cast<u64>(time(nullptr)); }
 
 u64 process_memory_bytes() {
     return (kilobytes_after("/proc/self/smaps_rollup", "Pss:") + kilobytes_after("/proc/self/status", "VmPTE:")) * 1024;
+}
+
+void ensure_standard_streams() {
+    int number;
+    do number = open("/dev/null", O_RDWR);
+    while (number >= 0 && number <= STDERR_FILENO);
+    if (number >= 0) close(number);
 }
 
 struct SignalWatch::Impl {

@@ -13,6 +13,10 @@ u64 seconds_since_epoch();     // for the guest's real-time clock
 // Proportional set size plus page tables (Pss of smaps_rollup, VmPTE of status), in bytes; 0 when not readable.
 u64 process_memory_bytes();
 
+// Opens what is closed of standard input, output and error as /dev/null, so that no disk image gets their numbers and
+// then our messages. Call it first of all.
+void ensure_standard_streams();
+
 // Calls `on_signal(number)` from a thread of its own when SIGINT, SIGTERM or SIGHUP arrives. Must be made before any
 // other thread, so that all inherit the blocked signals. SIGPIPE is ignored from then on.
 class SignalWatch {

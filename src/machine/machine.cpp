@@ -59,6 +59,11 @@ void Machine::set_deadline() {
 }
 
 // The shadow of a lockstep run resets itself when its own guest asks; a person's reset is for both.
+void Machine::press_reset() {
+    reset();
+    if (shadow_) shadow_->reset();
+}
+
 void Machine::reset() {
     board_->reset();
     engine_->state_replaced();

@@ -31,12 +31,13 @@ class Machine {
     // Stops at the latest when `limit` instructions have retired in all (instruction clock only).
     Slice run_slice(u64 limit = ~u64{0});
 
-    void reset();
+    void press_reset();  // what a person does; vCPU thread
     // Guest time runs only between start and stop (host clock).
     void start() { board_->clock().start(); }
     void stop() { board_->clock().stop(); }
 
  private:
+    void reset();
     void set_deadline();
     std::optional<int> handle_events();
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <cstdio>
 #include <deque>
 #include <fstream>
 #include <optional>
@@ -56,15 +57,22 @@ void open_images(const MachineConfig& config, BoardParts& parts) {
     parts.cd = open_disk("--cdrom", config.cdrom, ImageAccess::ReadOnly, cd_sector);
 }
 
-// Serial input waits here until the guest has room. vCPU thread only.
+// Serial input waits here until the guest has room; no more is read from outside while much is waiting.
 struct SerialInput {
-    std::deque<u8> bytes;
-    void feed(Board& board, u32 port) {
-        while (!bytes.empty() && board.can_receive(port)) {
+    static constexpr std::size_t much = 64 * 1024;
+    std::deque<u8> bytes;                  // vCPU thread only
+    std::atomic<std::size_t> waiting = 0;  // here and in posted work
+
+    // True when it has begun to want more.
+    bool feed(Board& board, u32 port) {
+        std::size_t fed = 0;
+        for (; !bytes.empty() && board.can_receive(port); ++fed) {
             u8 byte = bytes.front();
             bytes.pop_front();
             board.receive(port, byte);
         }
+        std::size_t before = waiting.fetch_sub(fed);
+        return before >= much && before - fed < much;
     }
 };
 
@@ -84,11 +92,15 @@ std::unique_ptr<Frontend> open_frontend(const RunConfig& config) {
 // One run: the parts that live as long as it does.
 class Run {
  public:
-    explicit Run(const RunConfig& config) : config_{config}, signals_{[this](int number) { on_signal(number); }} {
+    // First all that can be refused without having changed anything, then what makes files and sockets.
+    explicit Run(const RunConfig& config) : config_{config} {
+        signals_.emplace([this](int number) { on_signal(number); });
         log_.enable(config.log_topics);
         loop_ = std::make_unique<EventLoop>();
-        BoardParts parts = open_parts();
+        BoardParts parts = open_inputs();
+        check_endpoints();
         frontend_ = open_frontend(config);
+        open_lines(parts);
         machine_ = std::make_unique<Machine>(config.machine, std::move(parts), log_, shadow_parts());
         session_ = std::make_unique<Session>(*machine_, engine_name(config.machine.engine),
                                              config.machine.clock == ClockKind::Host);
@@ -102,6 +114,7 @@ class Run {
 
     ~Run() {
         // Nobody may call into the machine while it goes.
+        signals_.reset();
         control_.reset();
         time_limit_.reset();
         loop_.reset();
@@ -122,9 +135,14 @@ class Run {
                 session_->mark_finished();
             }
         }};
-        frontend_->run(*session_);
+        std::exception_ptr frontend_trouble = run_frontend();
         vcpu.join();
+        // Disks first, whatever happened: they matter most.
+        machine_->stop();
+        bool flushed = machine_->board().flush_disks();
         if (trouble) std::rethrow_exception(trouble);
+        if (frontend_trouble) std::rethrow_exception(frontend_trouble);
+        if (!flushed) throw HostError("disk image: the host could not write all of it; see whether its disk is full");
         report();
         return status;
     }
@@ -133,23 +151,50 @@ class Run {
     // The instruction clock repeats a run exactly: 2001-01-01 00:00:00 UTC is as good a date as any.
     static constexpr u64 fixed_start = 978'307'200;
 
-    BoardParts open_parts() {
+    std::exception_ptr run_frontend() {
+        try {
+            frontend_->run(*session_);
+            return {};
+        } catch (...) {
+            session_->end(exit_status::host_trouble);
+            return std::current_exception();
+        }
+    }
+
+    BoardParts open_inputs() {
         const MachineConfig& m = config_.machine;
         BoardParts parts;
         parts.firmware = load_firmware(m);
         open_images(m, parts);
-        for (u32 i = 0; i < m.serial.size(); ++i) {
-            parts.serial[i] = open_endpoint("--serial", m.serial[i], *loop_, [this, i](std::span<const u8> bytes) {
-                receive(i, {bytes.begin(), bytes.end()});
-            });
-            parts.on_serial_ready[i] = [this, i] {
-                if (machine_) serial_input_[i].feed(machine_->board(), i);
-            };
-        }
-        if (m.debug_console) parts.debug_console = open_endpoint("--debugcon", *m.debug_console, *loop_, {});
         parts.host_time = host_monotonic_time;
         parts.start_seconds = m.clock == ClockKind::Instructions ? fixed_start : seconds_since_epoch();
         return parts;
+    }
+
+    void check_endpoints() {
+        for (const Endpoint& endpoint : config_.machine.serial) check_endpoint("--serial", endpoint);
+        if (config_.machine.debug_console) check_endpoint("--debugcon", *config_.machine.debug_console);
+        if (config_.control) check_endpoint("--control", *config_.control);
+    }
+
+    void open_lines(BoardParts& parts) {
+        const MachineConfig& m = config_.machine;
+        for (u32 i = 0; i < m.serial.size(); ++i) {
+            parts.serial[i] = open_endpoint(
+                "--serial", m.serial[i], *loop_,
+                [this, i](std::span<const u8> bytes) {
+                    receive(i, {bytes.begin(), bytes.end()});
+                },
+                [this, i] { return serial_input_[i].waiting < SerialInput::much; });
+            parts.on_serial_ready[i] = [this, i] {
+                if (machine_) feed(i);
+            };
+        }
+        if (m.debug_console) parts.debug_console = open_endpoint("--debugcon", *m.debug_console, *loop_, {});
+    }
+
+    void feed(u32 port) {
+        if (serial_input_[port].feed(machine_->board(), port)) loop_->look_again();
     }
 
     // The same firmware and images (whose writes lockstep discards), and far ends that lead nowhere.
@@ -165,10 +210,11 @@ class Run {
 
     void receive(u32 port, std::vector<u8> bytes) {
         if (!ready_) return;
+        serial_input_[port].waiting += bytes.size();
         session_->post([this, port, bytes = std::move(bytes)] {
-            auto& input = serial_input_[port];
-            input.bytes.insert(input.bytes.end(), bytes.begin(), bytes.end());
-            input.feed(machine_->board(), port);
+            auto& input = serial_input_[port].bytes;
+            input.insert(input.end(), bytes.begin(), bytes.end());
+            feed(port);
         });
     }
 
@@ -200,27 +246,27 @@ class Run {
         return to_json(s);
     }
 
-    // After the machine has stopped: disks first, they matter most.
+    // After the machine has stopped.
     void report() {
-        machine_->stop();
-        if (!machine_->board().flush_disks()) throw HostError("disk image: the host could not write all of it");
         if (!config_.screenshot.empty()) write_png(config_.screenshot, machine_->board().screenshot());
         if (config_.stats.empty()) return;
         std::string text = statistics();
         if (config_.stats == "-") {
-            fmt::print(stderr, "{}", text);
+            if (std::fputs(text.c_str(), stderr) < 0) throw HostError("--stats -: standard error is closed");
             return;
         }
         std::ofstream file{config_.stats};
         file << text;
-        if (!file.flush()) throw HostError(fmt::format("--stats {}: cannot be written", config_.stats));
+        if (!file.flush())
+            throw HostError(fmt::format("--stats {}: cannot be written; name another file", config_.stats));
     }
 
     const RunConfig& config_;
     std::atomic<bool> ready_ = false;
     std::atomic<int> signal_ = 0;
-    SignalWatch signals_;  // before any other thread is made
+    std::optional<SignalWatch> signals_;  // before any other thread is made
     Log log_;
+    SerialInput serial_input_[2];
     std::unique_ptr<EventLoop> loop_;
     std::unique_ptr<Frontend> frontend_;
     std::unique_ptr<Machine> machine_;
@@ -229,7 +275,6 @@ class Run {
     std::optional<LineServer> control_;
     std::optional<TimeKeeper> time_limit_;
     std::optional<MemoryWatch> memory_watch_;
-    SerialInput serial_input_[2];
     Nanoseconds started_ = 0;
 };
 
