@@ -220,7 +220,6 @@ class Run {
 
     void open_control() {
         control_.emplace("--control", config_.control->path, *loop_, [this](std::string line, Reply reply) {
-            if (!ready_) return reply("error: not started yet\n");
             session_->post([this, line = std::move(line), reply = std::move(reply)] {
                 ControlContext context{*session_, *machine_, *typist_, config_.machine.snapshot,
                                        [this] { return statistics(); }};
