@@ -37,9 +37,9 @@ Board::Board(const MachineConfig& config, BoardParts parts, Log& log)
     BoardHooks hooks{
         .interrupt_changed = [this] { update_interrupt(); },
         .non_maskable_interrupt = [this] { cpu_.attention.raise(Attention::Nmi); },
-        .a20_from_keyboard = [this](bool on) { a20_keyboard_ = on, set_a20(); },
-        .a20_from_port92 = [this](bool on) { a20_port92_ = on, set_a20(); },
-        .a20 = [this] { return a20_keyboard_ || a20_port92_; },
+        .a20_from_keyboard = [this](bool on) { set_a20(on); },
+        .a20_from_port92 = [this](bool on) { set_a20(on); },
+        .a20 = [this] { return a20_; },
         .reset = [this] { request(&BoardEvents::reset); },
         .power_off = [this] { request(&BoardEvents::power_off); },
         .debug_exit =
@@ -93,8 +93,11 @@ void Board::move_framebuffer(std::optional<u32> base) {
     memory_.map(Physical{*base}, vram_bytes, memory_.backing().bytes().size() - vram_bytes, true, true);
 }
 
-void Board::set_a20() {
-    u64 mask = a20_keyboard_ || a20_port92_ ? ~u64{0} : ~(u64{1} << 20);
+// The keyboard controller and port 92h move one gate, and the last one wins: SeaBIOS opens it through port 92h and
+// leaves it so, and DOS memory managers then close it through the keyboard controller.
+void Board::set_a20(bool open) {
+    a20_ = open;
+    u64 mask = open ? ~u64{0} : ~(u64{1} << 20);
     if (mask == state_.a20_mask) return;
     state_.a20_mask = mask;
     cpu_.mmu.flush();
@@ -110,8 +113,7 @@ BoardEvents Board::take_events() { return std::exchange(events_, BoardEvents{});
 
 void Board::reset() {
     for (Device* device : devices_) device->reset();
-    a20_keyboard_ = true;  // the keyboard controller's output port; port 92h adds to it
-    a20_port92_ = false;
+    a20_ = true;
     vellum::reset(state_);
     cpu_.mmu.flush();
     update_interrupt();
@@ -121,7 +123,7 @@ void Board::reset() {
 void Board::serialize(Archive& archive) {
     archive.section("board", 1);
     vellum::serialize(state_, archive);
-    archive(clock_, scheduler_, a20_keyboard_, a20_port92_, chips_->isa);
+    archive(clock_, scheduler_, a20_, chips_->isa);
     for (Device* device : devices_) {
         archive.section(device->name(), 1);
         device->serialize(archive);

@@ -98,7 +98,7 @@ class Board final : public Outside {
     void map_memory();
     void shadow(u32 first, u32 size, bool read_ram, bool write_ram);
     void move_framebuffer(std::optional<u32> base);
-    void set_a20();
+    void set_a20(bool open);
     void request(bool BoardEvents::*what);
     void update_interrupt();
     void set_cmos(const MachineConfig& config);
@@ -116,7 +116,7 @@ class Board final : public Outside {
     Bus ports_, mmio_;
     BoardEvents events_;
     Nanoseconds known_deadline_ = ~Nanoseconds{0};
-    bool a20_keyboard_ = true, a20_port92_ = false;
+    bool a20_ = true;
     std::optional<u32> framebuffer_;
     std::vector<u8> shadow_writable_;  // for each 16 KiB from C0000h: writes go to RAM although reads do not
     Board* mirror_ = nullptr;
