@@ -1,4 +1,4 @@
-// Windows kept in step with the guest's page tables: the shadow paging of DESIGN section 3. Filled by faults, emptied
+// Windows kept in step with the guest's page tables: shadow paging (docs/architecture.md). Filled by faults, emptied
 // by TLB rules. Everything is correct without them (the software TLB of cpu/mmu.hpp); they make it fast.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Host address ranges in which guest linear address spaces appear (DESIGN section 3). Knows nothing of page tables:
+// Host address ranges in which guest linear address spaces appear (docs/architecture.md). Knows nothing of page tables:
 // pages of the guest's storage are put where it is told, everything else stays inaccessible.
 #pragma once
 

@@ -1,5 +1,5 @@
-// The proof of isolation: decodes what was emitted, as the host will, and refuses what breaks a rule of DESIGN
-// section 3. It knows nothing of the translator and takes nothing from it but the bytes.
+// The proof of isolation: decodes what was emitted, as the host will, and refuses what breaks one of the rules below.
+// It knows nothing of the translator and takes nothing from it but the bytes.
 //
 // What holds at the entry of every block, and must hold again wherever control leaves it (branches out, calls,
 // returns; places after calls and `entries` are entered like the block itself):
