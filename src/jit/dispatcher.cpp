@@ -77,8 +77,8 @@ Stop Translator::run_until_stopped() {
         if (state_.instructions >= state_.instruction_limit) return Stop::InstructionLimit;
         if (reasons) {
             pending_link_ = nullptr;
-            fpu_wanted_ = false;
             if (interpreter_.take_interrupt()) {
+                fpu_wanted_ = false;
                 ++interrupts_;
                 tell_windows(ZYDIS_MNEMONIC_INVALID, Linear{}, cpu_.mmu.generation());
                 continue;
