@@ -51,6 +51,7 @@ struct ExitSite {
     Kind kind = Kind::Edge;
     bool stays_on_page = false;  // the target lies on the page of the block
     bool adaptive = false;       // Interpret: only because the instruction kept faulting
+    bool calls = false;          // Edge: `patch` is of a host CALL
     u16 retired = 0;             // instructions of the block retired before `eip`
     Mnemonic mnemonic = ZYDIS_MNEMONIC_INVALID;
     u32 eip = 0, next_eip = 0;

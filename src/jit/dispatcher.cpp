@@ -14,7 +14,6 @@ namespace vellum {
 namespace {
 constexpr u64 dr7_enables = 0xFF;
 constexpr u64 most_limit = u64{1} << 55;
-constexpr u64 return_stack_bytes = 64 << 10;
 }  // namespace
 
 Translator::Translator(Cpu& cpu, const TranslatorConfig& config)
@@ -25,11 +24,10 @@ Translator::Translator(Cpu& cpu, const TranslatorConfig& config)
       spaces_{cpu.state, cpu.memory, cpu.mmu},
       frontend_{cpu, {.most_instructions = config.most_instructions, .counting = config.counting}},
       cache_{config, indirect_exit_},
-      return_stack_{return_stack_bytes, page_size} {
+      views_{cache_.runtime().underflow} {
     indirect_exit_.kind = ExitSite::Kind::Indirect;
     fault_exit_.kind = ExitSite::Kind::Fault;
     cache_.context().state = reinterpret_cast<u64>(&state_);
-    cache_.context().return_sp = reinterpret_cast<u64>(return_stack_.bytes()) + return_stack_bytes / 2;
     cache_.on_page_used = [this](Physical page) { cpu_.memory.watch(page, GuestMemory::Watch::Translated); };
     cache_.on_page_empty = [this](Physical page) { cpu_.memory.unwatch(page, GuestMemory::Watch::Translated); };
     cache_.before_eviction = [this] {
@@ -159,9 +157,8 @@ Block* Translator::block_here(View& view) {
     if (!block) block = translate(view, key);
     if (!block) return nullptr;
     enter_page(*block->group, view);
-    u32* jumps = views_.jump_cache(view, key.mode);
-    jumps[static_cast<u16>(block->eip)] = block->indirect_entry;
-    cache_.context().jump_cache = reinterpret_cast<u64>(jumps);
+    mode_state_ = &views_.state(view, key.mode);
+    mode_state_->jump_cache()[static_cast<u16>(block->eip)] = block->indirect_entry;
     return block;
 }
 
@@ -198,7 +195,7 @@ void Translator::verify_block(std::span<const u8> bytes, u64 address, const Bloc
     code.renews_stack_pointer = [this](u64 target) { return target == cache_.runtime().exit; };
     code.entries = {block.entry - block.first};
     for (const auto& site : block.exits)
-        if (site->patch) code.links.push_back(site->patch - block.first);
+        if (site->patch && !site->calls) code.links.push_back(site->patch - block.first);
     code.state_bytes = sizeof(CpuState);
     code.may_touch = [context](u64 at, u32 count, bool) {
         return at >= context && at + count <= context + sizeof(JitContext);
@@ -230,8 +227,11 @@ void Translator::enter(Block& block) {
     context.interrupt_flag = (state_.eflags & eflags::if_) != 0;
     context.limit = std::min(state_.instruction_limit, most_limit);
     context.fpu_live = modes_[block.key.mode].fpu_live();
+    context.jump_cache = reinterpret_cast<u64>(mode_state_->jump_cache());
+    context.return_sp = mode_state_->return_sp;
     const Runtime& runtime = cache_.runtime();
     reinterpret_cast<EnterFunction>(context.fpu_live ? runtime.enter_fpu : runtime.enter)();
+    mode_state_->return_sp = context.return_sp;
     leave();
 }
 

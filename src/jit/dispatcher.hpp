@@ -73,7 +73,6 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     ExitSite fault_exit_;
     CodeCache cache_;
     ViewStates views_;
-    HostSparseMemory return_stack_;
     GuestBlock guest_block_;  // reused, so that its vectors keep their memory
 
     std::vector<CodeMode> modes_;
@@ -81,7 +80,8 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     bool fpu_wanted_ = false;
     bool near_limit_ = false;
     ExitSite* pending_link_ = nullptr;
-    View* view_ = nullptr;  // the one whose window translated code runs in
+    ModeState* mode_state_ = nullptr;  // of the block that runs
+    View* view_ = nullptr;             // the one whose window translated code runs in
     u64 gs_base_ = 0;
 
     // An instruction that keeps faulting where the interpreter has to help becomes a callout, for a while: what it

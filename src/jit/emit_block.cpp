@@ -7,11 +7,15 @@ namespace vellum {
 //   mov r9,rcx; lea ecx,[r11-eip]; jrcxz same; mov rcx,r9; jmp miss; same: mov rcx,r9
 void BlockEmitter::emit_indirect_entry() {
     out_.indirect_entry = code_offset();
+    emit_compare_target(guest_.eip, runtime_.miss);
+}
+
+void BlockEmitter::emit_compare_target(u32 wanted, u64 otherwise) {
     e_.mov64(r9, rcx);
-    e_.lea32(rcx, HostMem::at(r11, static_cast<i32>(0u - guest_.eip)));
+    e_.lea32(rcx, HostMem::at(r11, static_cast<i32>(0u - wanted)));
     u32 same = e_.jrcxz_forward();
     e_.mov64(rcx, r9);
-    e_.jmp(runtime_.miss);
+    e_.jmp(otherwise);
     e_.land_short(same);
     e_.mov64(rcx, r9);
 }

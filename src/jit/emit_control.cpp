@@ -16,13 +16,14 @@ u32 BlockEmitter::direct_target() const {
     return in().operand_size == 2 ? target & 0xFFFF : target;
 }
 
-void BlockEmitter::note_edge(u32 at, u32 target) {
+ExitSite* BlockEmitter::note_edge(u32 at, u32 target) {
     ExitSite* site = new_exit(ExitSite::Kind::Edge, target, target);
     u64 here = raw(guest_.key.linear), there = static_cast<u32>(mode_.cs_base + target);
     site->stays_on_page = (here >> page_shift) == (there >> page_shift);
     site->retired = static_cast<u16>(guest_.instructions.size());
     site->patch = static_cast<u32>(code_offset() - e_.size() + at);
     stubs_.push_back({at, site, 0, true});
+    return site;
 }
 
 void BlockEmitter::edge(u32 target) { note_edge(e_.jmp_forward(), target); }
@@ -79,7 +80,16 @@ void BlockEmitter::emit_call() {
     poll();
     push_immediate(next_eip(), in().operand_size);
     flush_stack_pointer();
-    edge(target);
+    if (!config_.return_prediction || target == next_eip()) return edge(target);  // CALL to the next: a push of EIP
+    note_edge(e_.call_forward(), target)->calls = true;
+    emit_return_site();
+}
+
+// A host RET comes here if the guest's return address (r11d) is on the host's return stack too. It may be another one:
+// the guest is free to return where it likes.
+void BlockEmitter::emit_return_site() {
+    emit_compare_target(next_eip(), runtime_.lookup);
+    edge(next_eip());
 }
 
 void BlockEmitter::load_indirect_target() {
@@ -113,13 +123,18 @@ void BlockEmitter::emit_call_indirect() {
         e_.mov64(r11, r14);
     }
     flush_stack_pointer();
-    e_.jmp(runtime_.lookup);
+    if (!config_.return_prediction) return e_.jmp(runtime_.lookup);
+    e_.call(runtime_.lookup);
+    emit_return_site();
 }
 
 void BlockEmitter::emit_return() {
     pop_to_r11(in().operand_size, in().op[0].kind == Operand::Kind::Immediate ? in().immediate & 0xFFFF : 0);
     flush_stack_pointer();
-    e_.jmp(runtime_.lookup);
+    if (config_.return_prediction)
+        e_.ret();
+    else
+        e_.jmp(runtime_.lookup);
 }
 
 }  // namespace vellum

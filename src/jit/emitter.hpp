@@ -19,6 +19,7 @@ struct Runtime {
     u64 exit = 0;         // r10: ExitSite*
     u64 lookup = 0;       // r11d: the EIP to go on at
     u64 lookup_poll = 0;  // the instruction in there that faults when attention is asked for
+    u64 underflow = 0;    // where a host RET from an empty return stack arrives; r11d: the EIP to go on at
     u64 enter = 0, enter_fpu = 0;
 };
 
@@ -41,6 +42,7 @@ class BlockEmitter {
 
     // --- frame of the block (emit_block.cpp)
     void emit_indirect_entry();
+    void emit_compare_target(u32 wanted, u64 otherwise);
     void emit_counting();
     void emit_stale_exit();
     void emit_stubs();
@@ -105,7 +107,8 @@ class BlockEmitter {
     void poll();
     void edge(u32 target);
     void edge_if(u8 condition, u32 target);
-    void note_edge(u32 at, u32 target);
+    ExitSite* note_edge(u32 at, u32 target);
+    void emit_return_site();
     bool reachable(u32 target) const { return target <= mode_.cs_limit; }
     u32 direct_target() const;
     void emit_jump();

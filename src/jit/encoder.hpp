@@ -165,6 +165,10 @@ class Encoder {
         byte(0xE9);
         relative(target);
     }
+    void call(u64 target) {
+        byte(0xE8);
+        relative(target);
+    }
     void jcc(u8 condition, u64 target) {
         byte(0x0F);
         byte(static_cast<u8>(0x80 | condition));

@@ -99,6 +99,10 @@ bool Translator::on_host_fault(HostFault& fault) {
         fault.rip = cache_.runtime().exit;
         return true;
     }
+    if (mode_state_ && mode_state_->overflowed_at(fault.address)) {
+        fault.registers[rsp] = mode_state_->empty_return_sp();
+        return true;
+    }
     Block* block = cache_.block_at(fault.rip);
     if (!block) return false;
     u32 offset = static_cast<u32>(fault.rip - cache_.runtime().code_base);

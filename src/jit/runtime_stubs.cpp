@@ -65,8 +65,12 @@ void emit_exit(Encoder& e, const JitContext& context) {
     e.ret();
 }
 
-// r11d: EIP. The entries of blocks compare it in full.
+// r11d: EIP. The entries of blocks compare it in full. A RET from the empty return stack comes in by `underflow`, which
+// puts the entry that brought it there back.
 void emit_lookup(Encoder& e, Runtime& runtime, const JitContext& context, bool use_cache) {
+    runtime.underflow = e.here();
+    e.lea64(rsp, HostMem::at(rsp, -8));
+    runtime.lookup = e.here();
     e.load64(r9, HostMem::state(offsetof(CpuState, poll)));
     runtime.lookup_poll = e.here();
     e.load32(r9, HostMem::at(r9));
@@ -88,7 +92,6 @@ void emit_runtime(Encoder& e, Runtime& runtime, ExitSite& indirect, const Transl
     e.mov64_imm(r10, reinterpret_cast<u64>(&indirect));
     runtime.exit = e.here();
     emit_exit(e, context);
-    runtime.lookup = e.here();
     emit_lookup(e, runtime, context, config.jump_cache);
     runtime.enter = e.here();
     emit_enter(e, context, false);

@@ -1,36 +1,63 @@
-// Jump caches come into being when first used.
+// States come into being when first used; their memory costs nothing until it is touched.
 #include "jit/view_states.hpp"
+
+#include <cstring>
 
 namespace vellum {
 
-ViewStates::State& ViewStates::state_of(const View& view) {
-    if (view.slot >= states_.size()) states_.resize(view.slot + 1);
-    return states_[view.slot];
+ModeState::ModeState(u64 underflow) : jumps_{jump_cache_entries * sizeof(u32)}, stack_{return_stack_bytes, page_size} {
+    return_sp = empty_return_sp();
+    std::memcpy(reinterpret_cast<void*>(return_sp), &underflow, sizeof underflow);
 }
 
-u32* ViewStates::jump_cache(const View& view, u32 mode) {
-    auto& cache = state_of(view).caches[mode];
-    if (!cache) {
-        cache = std::make_unique<HostSparseMemory>(jump_cache_entries * sizeof(u32));
-        ++cache_count_;
+u64 ModeState::empty_return_sp() const {
+    return reinterpret_cast<u64>(stack_.bytes()) + return_stack_bytes - sizeof(u64);
+}
+
+bool ModeState::overflowed_at(u64 address) const {
+    u64 bottom = reinterpret_cast<u64>(stack_.bytes());
+    return address < bottom && address >= bottom - page_size;
+}
+
+void ModeState::clear() {
+    jumps_.clear();
+    return_sp = empty_return_sp();
+}
+
+ViewStates::OfView& ViewStates::of_view(const View& view) {
+    if (view.slot >= views_.size()) views_.resize(view.slot + 1);
+    return views_[view.slot];
+}
+
+ModeState& ViewStates::state(const View& view, u32 mode) {
+    auto& modes = of_view(view).modes;
+    if (mode >= modes.size()) modes.resize(mode + 1);
+    if (!modes[mode]) {
+        modes[mode] = std::make_unique<ModeState>(underflow_);
+        ++count_;
     }
-    return reinterpret_cast<u32*>(cache->bytes());
+    return *modes[mode];
 }
 
 bool ViewStates::refresh(const View& view) {
-    State& state = state_of(view);
+    OfView& state = of_view(view);
     if (state.generation == view.code_generation) return false;
     state.generation = view.code_generation;
-    for (auto& [mode, cache] : state.caches) cache->clear();
+    for (auto& mode : state.modes)
+        if (mode) mode->clear();
     return true;
 }
 
 void ViewStates::clear() {
-    for (State& state : states_) {
-        if (cache_count_ > most_caches) state.caches.clear();
-        for (auto& [mode, cache] : state.caches) cache->clear();
-    }
-    if (cache_count_ > most_caches) cache_count_ = 0;
+    bool too_many = count_ > most_states;
+    for (OfView& view : views_)
+        for (auto& mode : view.modes) {
+            if (too_many)
+                mode.reset();
+            else if (mode)
+                mode->clear();
+        }
+    if (too_many) count_ = 0;
 }
 
 }  // namespace vellum

@@ -1,8 +1,7 @@
-// What the dispatcher keeps for each view: jump caches, one for each mode of code that runs in it.
+// What the dispatcher keeps for each view and each mode of code that runs in it: a jump cache and a return stack.
 #pragma once
 
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
 #include "jit/host_code_memory.hpp"
@@ -10,27 +9,48 @@
 
 namespace vellum {
 
-class ViewStates {
+// For one view and one mode. Addresses in it are of translated code: valid until that is freed, true while the view's
+// mappings stand.
+class ModeState {
  public:
     static constexpr u32 jump_cache_entries = 1 << 16;
+    static constexpr u32 return_stack_bytes = 16 << 10;
 
-    // The jump cache of code of that mode in that view: u32[jump_cache_entries].
-    u32* jump_cache(const View& view, u32 mode);
-    // Has anything from which code was translated gone from the view since the last call? Then its caches are empty
+    // `underflow`: where a host RET goes when the return stack is empty.
+    explicit ModeState(u64 underflow);
+
+    u32* jump_cache() const { return reinterpret_cast<u32*>(jumps_.bytes()); }
+    u64 return_sp = 0;  // rsp of translated code while it does not run
+    u64 empty_return_sp() const;
+    // Did a host CALL fault at that address because the return stack was full?
+    bool overflowed_at(u64 address) const;
+    void clear();
+
+ private:
+    HostSparseMemory jumps_, stack_;
+};
+
+class ViewStates {
+ public:
+    explicit ViewStates(u64 underflow) : underflow_{underflow} {}
+
+    ModeState& state(const View& view, u32 mode);
+    // Has anything from which code was translated gone from the view since the last call? Then its states are empty
     // now.
     bool refresh(const View& view);
     void clear();  // all views: code has been freed
 
  private:
-    static constexpr std::size_t most_caches = 256;
-    struct State {
+    static constexpr std::size_t most_states = 256;
+    struct OfView {
         u64 generation = 0;
-        std::unordered_map<u32, std::unique_ptr<HostSparseMemory>> caches;  // by mode
+        std::vector<std::unique_ptr<ModeState>> modes;  // by number
     };
-    State& state_of(const View& view);
+    OfView& of_view(const View& view);
 
-    std::vector<State> states_;  // by slot
-    std::size_t cache_count_ = 0;
+    u64 underflow_;
+    std::vector<OfView> views_;  // by slot
+    std::size_t count_ = 0;
 };
 
 }  // namespace vellum
