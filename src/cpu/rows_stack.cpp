@@ -125,7 +125,8 @@ Fault enter(Cpu& cpu, const Instruction& in) {
         return write_stack(cpu, esp & mask, value, in.operand_size);
     };
     if (Fault f = push(ebp)) return f;
-    u32 frame = esp;
+    // A frame pointer of the operand size, taken from a stack pointer of the stack size: the upper half stays.
+    u32 frame = (cpu.get32(static_cast<u8>(Reg::Esp)) & ~mask) | (esp & mask);
     for (u32 i = 1; i < level; ++i) {
         auto outer = read_stack(cpu, (ebp - i * size) & mask, in.operand_size);
         if (!outer) return outer.fault();
@@ -136,9 +137,7 @@ Fault enter(Cpu& cpu, const Instruction& in) {
     esp -= allocation;
     // A write at the final stack pointer has to be possible, although none is made (SDM vol. 2, ENTER).
     if (Fault f = cpu.probe(Seg::Ss, esp & mask, size, Access::Write)) return f;
-    // A frame pointer of the operand size, taken from a stack pointer of the stack size.
-    u32 old_esp = cpu.get32(static_cast<u8>(Reg::Esp));
-    set_register(cpu, static_cast<u8>(Reg::Ebp), (old_esp & ~mask) | (frame & mask), in.operand_size);
+    set_register(cpu, static_cast<u8>(Reg::Ebp), frame, in.operand_size);
     set_stack_pointer(cpu, Reg::Esp, esp, mask);
     return Fault::none();
 }

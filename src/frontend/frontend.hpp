@@ -39,6 +39,8 @@ class Frontend {
 public:
     virtual ~Frontend() = default;
     virtual void run(MachineControl&) = 0;
+    // Whether MachineStatus::mips is shown to anybody: measuring it costs a little.
+    virtual bool shows_speed() const { return false; }
 };
 
 }  // namespace vellum

@@ -201,6 +201,7 @@ class Session {
 class SdlFrontend final : public Frontend {
  public:
     void run(MachineControl& control) override { Session{window_, control}.run(); }
+    bool shows_speed() const override { return true; }
 
  private:
     SdlLibrary library_;

@@ -6,6 +6,7 @@
 namespace vellum {
 
 struct TranslatorConfig {
+    bool gauge = false;     // CpuState::instructions is about right, for showing a speed: a repeated string counts once
     bool counting = false;  // CpuState::instructions is exact, and instruction_limit is obeyed (--count, --clock)
 #ifdef VELLUM_VERIFY
     bool verify = true;

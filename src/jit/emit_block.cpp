@@ -46,6 +46,13 @@ void BlockEmitter::emit_counting() {
     e_.store64(counter, r8);
 }
 
+void BlockEmitter::emit_gauge() {
+    HostMem counter = HostMem::state(offsetof(CpuState, instructions));
+    e_.load64(r8, counter);
+    e_.lea64(r8, HostMem::at(r8, static_cast<i32>(guest_.instructions.size())));
+    e_.store64(counter, r8);
+}
+
 ExitSite* BlockEmitter::new_exit(ExitSite::Kind kind, u32 at, u32 next) {
     auto site = std::make_unique<ExitSite>();
     site->kind = kind;
@@ -173,7 +180,10 @@ void BlockEmitter::emit() {
     out_.first = code_offset();
     emit_indirect_entry();
     out_.entry = code_offset();
-    if (config_.counting) emit_counting();
+    if (config_.counting)
+        emit_counting();
+    else if (config_.gauge)
+        emit_gauge();
     bool open = true;
     for (u32 i = 0; open && i < guest_.instructions.size(); ++i) open = emit_instruction(i);
     if (open) {

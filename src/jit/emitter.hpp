@@ -44,6 +44,7 @@ class BlockEmitter {
     void emit_indirect_entry();
     void emit_compare_target(u32 wanted, u64 otherwise);
     void emit_counting();
+    void emit_gauge();
     void emit_stale_exit();
     void emit_stubs();
     bool emit_instruction(u32 index);  // false: the block ends here

@@ -22,7 +22,8 @@ struct Endpoint {
 struct MachineConfig {
     EngineKind engine = EngineKind::Bt;
     ClockKind clock = ClockKind::Host;
-    bool count = false;  // count retired instructions exactly
+    bool count = false;       // count retired instructions exactly
+    bool gauge_speed = false;  // count them roughly, for a window's title
     u64 memory_bytes = u64{256} << 20;
     std::string bios, vga_bios;          // empty: Debian's seabios package
     std::string kernel, initrd, append;  // direct boot when kernel is not empty

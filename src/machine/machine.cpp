@@ -17,6 +17,7 @@ std::unique_ptr<Engine> make_plain_engine(const MachineConfig& config, Cpu& cpu)
     if (config.engine == EngineKind::Interp) return std::make_unique<Interpreter>(cpu);
     TranslatorConfig translation;
     translation.counting = config.count || config.clock == ClockKind::Instructions;
+    translation.gauge = config.gauge_speed;
     return make_translator(cpu, translation);
 }
 

@@ -101,7 +101,9 @@ class Run {
         check_endpoints();
         frontend_ = open_frontend(config);
         open_lines(parts);
-        machine_ = std::make_unique<Machine>(config.machine, std::move(parts), log_, shadow_parts());
+        MachineConfig machine = config.machine;
+        machine.gauge_speed = frontend_->shows_speed();
+        machine_ = std::make_unique<Machine>(machine, std::move(parts), log_, shadow_parts());
         session_ = std::make_unique<Session>(*machine_, engine_name(config.machine.engine),
                                              config.machine.clock == ClockKind::Host);
         typist_ = std::make_unique<Typist>(machine_->board());

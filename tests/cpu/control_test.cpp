@@ -121,6 +121,16 @@ TEST_CASE("control: ENTER copies the display of the outer procedures") {
     CHECK(m.reg(Reg::Esp) == FlatMachine::stack_top - 12 - 16);
 }
 
+TEST_CASE("control: a 32-bit ENTER on a 16-bit stack keeps the upper half of ESP in the frame pointer it pushes") {
+    RealModeMachine m;
+    m.state.reg(Reg::Esp) = 0x12340004;
+    m.state.reg(Reg::Ebp) = 0x8000;
+    m.run({0x66, 0xC8, 0x00, 0x00, 0x01});  // enter 0, 1: pushes EBP at 0, the frame at FFFCh
+    CHECK(m.peek<u32>(0xFFFC) == 0x12340000);
+    CHECK(m.reg(Reg::Ebp) == 0x12340000);
+    CHECK(m.reg(Reg::Esp) == 0x1234FFFC);
+}
+
 TEST_CASE("control: LEAVE undoes ENTER") {
     FlatMachine m;
     m.set_reg(Reg::Ebp, 0x6000);
