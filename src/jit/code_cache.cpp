@@ -81,7 +81,7 @@ Block& CodeCache::insert(const GuestBlock& guest, const std::function<void(Encod
     if (block.straddles && block.second_page != page_of(block.key.physical)) use_page(block.second_page);
     auto& group = groups_[{page_of(block.key.physical), page_of(block.key.linear), block.key.mode}];
     if (!group) group = std::make_unique<PageGroup>();
-    if (guest.global && group->owner == PageGroup::nobody) group->owner = PageGroup::everybody;
+    if (guest.global && group->owner == PageGroup::nobody) own(*group, PageGroup::everybody);
     block.group = group.get();
     return block;
 }
@@ -109,6 +109,12 @@ void CodeCache::link_across(ExitSite& site, Block& target) {
     site.block->group->cross_links.push_back(&site);
 }
 
+void CodeCache::remember(ExitSite& site, Block& next) {
+    if (site.linked || site.block->dead) return;
+    site.linked = &next;
+    next.incoming.push_back(&site);
+}
+
 void CodeCache::look_up(ExitSite& site) {
     if (site.patch && !site.linked && site.cross_stub) patch_jump(site.patch, site.cross_stub);
 }
@@ -129,9 +135,13 @@ void CodeCache::drop_cross_links(PageGroup& group) {
     group.cross_links.clear();
 }
 
+void CodeCache::own(PageGroup& group, u32 owner) {
+    group.owner = owner;
+    groups_of_[owner].push_back(&group);
+}
+
 void CodeCache::drop_cross_links_of(u32 owner) {
-    for (auto& [key, group] : groups_)
-        if (group->owner == owner) drop_cross_links(*group);
+    for (PageGroup* group : groups_of_[owner]) drop_cross_links(*group);
 }
 
 void CodeCache::leave_page(Block& block, Physical page) {
@@ -189,6 +199,7 @@ void CodeCache::empty_region(Region& region) {
 void CodeCache::clear() {
     if (before_eviction) before_eviction();
     for (Region& region : regions_) empty_region(region);
+    groups_of_.clear();
     groups_.clear();
 }
 

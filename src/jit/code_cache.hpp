@@ -47,9 +47,11 @@ class CodeCache {
     void link(ExitSite& site, Block& target);
     void link_across(ExitSite& site, Block& target);  // remembered by the group of the site's page
     void look_up(ExitSite& site);                     // patches to the lookup through the jump cache
+    void remember(ExitSite& site, Block& next);       // site.linked, until one of them ceases
     void unlink(ExitSite& site);
     void drop_cross_links(PageGroup& group);
     void drop_cross_links_of(u32 owner);
+    void own(PageGroup& group, u32 owner);
 
     // Blocks that have bytes in that part of the page cease. Calls `on_page_empty` when no block is left on it.
     void invalidate(Physical page, u32 first_offset, u32 last_offset);
@@ -88,6 +90,7 @@ class CodeCache {
     u32 current_ = 0;
     std::unordered_map<BlockKey, Block*, KeyHash> blocks_;
     std::unordered_map<u64, std::vector<Block*>> pages_;
+    std::unordered_map<u32, std::vector<PageGroup*>> groups_of_;  // by owner, once
     std::unordered_map<GroupKey, std::unique_ptr<PageGroup>, KeyHash> groups_;
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "base/check.hpp"
 #include "cpu/fpu.hpp"
@@ -28,11 +29,14 @@ Translator::Translator(Cpu& cpu, const TranslatorConfig& config)
     indirect_exit_.kind = ExitSite::Kind::Indirect;
     fault_exit_.kind = ExitSite::Kind::Fault;
     cache_.context().state = reinterpret_cast<u64>(&state_);
+    cache_.context().time_stamp = &Translator::time_stamp;
+    cache_.context().owner = this;
     cache_.on_page_used = [this](Physical page) { cpu_.memory.watch(page, GuestMemory::Watch::Translated); };
     cache_.on_page_empty = [this](Physical page) { cpu_.memory.unwatch(page, GuestMemory::Watch::Translated); };
     cache_.before_eviction = [this] {
         views_.clear();
         pending_link_ = nullptr;
+        next_block_ = nullptr;
     };
     cpu_.memory.set_watcher(GuestMemory::Watch::Translated, this);
     known_control_ = control_state();
@@ -63,6 +67,8 @@ bool Translator::must_step() const {
 Stop Translator::run() {
     HostFaultScope scope{*this};
     view_ = nullptr;
+    next_block_ = nullptr;
+    pending_link_ = nullptr;
     return run_until_stopped();
 }
 
@@ -113,7 +119,7 @@ void Translator::use_view(const View& view) {
 void Translator::enter_page(PageGroup& group, const View& view) {
     if (group.owner == view.slot || group.owner == PageGroup::everybody || group.shared) return;
     if (group.owner == PageGroup::nobody) {
-        group.owner = view.slot;
+        cache_.own(group, view.slot);
         return;
     }
     group.shared = true;
@@ -126,7 +132,9 @@ void Translator::run_block() {
         cache_.drop_cross_links_of(view.slot);
         if (!view.user) drop_links_of_global_pages();
         pending_link_ = nullptr;
+        next_block_ = nullptr;
     }
+    if (view_ != &view) next_block_ = nullptr;
     use_view(view);
     view_ = &view;
     Block* block = block_here(view);
@@ -139,14 +147,26 @@ void Translator::run_block() {
     finish_exit();
 }
 
+// What followed a callout the last time, if it lies on the same page and nothing has changed.
+Block* Translator::expected_block(const View& view, u32 mode) {
+    Block* block = std::exchange(next_block_, nullptr);
+    if (!block || block->dead || block->eip != state_.eip || block->key.mode != mode || view_ != &view) return nullptr;
+    return block;
+}
+
 Block* Translator::block_here(View& view) {
     CodeMode mode = code_mode(state_, fpu_wanted_);
     bool plain = mode.flat_code() && mode.code32();
     if (!plain && !config_.other_segments) return nullptr;
+    u32 number = mode_number(mode);
+    if (Block* expected = expected_block(view, number)) {
+        mode_state_ = &views_.state(view, number);
+        return expected;
+    }
     Linear linear = static_cast<Linear>(static_cast<u32>(mode.cs_base + state_.eip));
     auto physical = spaces_.fetch(view, page_of(linear));
     if (!physical) return nullptr;
-    BlockKey key{page_of(*physical) + offset_in_page(linear), linear, mode_number(mode)};
+    BlockKey key{page_of(*physical) + offset_in_page(linear), linear, number};
     Block* block = cache_.find(key);
     if (block && block->straddles) {
         Linear next = static_cast<Linear>(static_cast<u32>(raw(page_of(linear)) + page_size));
@@ -211,13 +231,22 @@ void Translator::link_pending(const View& view, Block& block) {
     ExitSite* site = pending_link_;
     pending_link_ = nullptr;
     if (!site || !config_.chaining || site->linked || site->block->dead) return;
-    if (site->eip != block.eip || site->block->key.mode != block.key.mode) return;
+    if (site->next_eip != block.eip || site->block->key.mode != block.key.mode) return;
+    if (site->kind == ExitSite::Kind::Interpret) {
+        if (site->stays_on_page && !block.straddles) cache_.remember(*site, block);
+        return;
+    }
     if (site->stays_on_page && !block.straddles) return cache_.link(*site, block);
     PageGroup& from = *site->block->group;
     bool global = from.owner == PageGroup::everybody;
     if (global ? block.group->owner == PageGroup::everybody : !from.shared && from.owner == view.slot)
         return cache_.link_across(*site, block);
     if (config_.jump_cache) cache_.look_up(*site);
+}
+
+u64 Translator::time_stamp(void* translator) {
+    auto& self = *static_cast<Translator*>(translator);
+    return self.cpu_.outside.guest_time() + self.state_.tsc_offset;
 }
 
 void Translator::enter(Block& block) {
@@ -277,6 +306,9 @@ void Translator::finish_exit() {
         case ExitSite::Kind::Fault:
             fpu_wanted_ = false;
             step_at_site(site);
+            if (site.kind == ExitSite::Kind::Fault) break;
+            next_block_ = site.linked;
+            pending_link_ = &site;
             break;
     }
 }

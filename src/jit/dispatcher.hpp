@@ -31,6 +31,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     bool must_step() const;
     void run_block();
     Block* block_here(View& view);
+    Block* expected_block(const View& view, u32 mode);
     Block* translate(const View& view, const BlockKey& key);
     void verify_block(std::span<const u8> bytes, u64 address, const Block& block) const;
     void enter(Block& block);
@@ -41,6 +42,8 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     void use_view(const View& view);
     void enter_page(PageGroup& group, const View& view);
     u32 mode_number(const CodeMode& mode);
+
+    static u64 time_stamp(void* translator);
 
     // --- steps.cpp: what the interpreter does for translated code
     void step(Mnemonic mnemonic);
@@ -80,6 +83,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     bool fpu_wanted_ = false;
     bool near_limit_ = false;
     ExitSite* pending_link_ = nullptr;
+    Block* next_block_ = nullptr;      // probably comes next, in this view and mode: the page is still the same
     ModeState* mode_state_ = nullptr;  // of the block that runs
     View* view_ = nullptr;             // the one whose window translated code runs in
     u64 gs_base_ = 0;

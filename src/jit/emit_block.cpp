@@ -64,6 +64,11 @@ ExitSite* BlockEmitter::new_exit(ExitSite::Kind kind, u32 at, u32 next) {
     return out_.exits.back().get();
 }
 
+bool BlockEmitter::same_page(u32 at) const {
+    u64 here = raw(guest_.key.linear), there = static_cast<u32>(mode_.cs_base + at);
+    return here >> page_shift == there >> page_shift;
+}
+
 void BlockEmitter::exit_here(ExitSite* site) {
     e_.mov64_imm(r10, reinterpret_cast<u64>(site));
     e_.jmp(runtime_.exit);
@@ -74,12 +79,14 @@ void BlockEmitter::exit_to_interpreter() {
     ExitSite* site = new_exit(ExitSite::Kind::Interpret, eip(), next_eip());
     site->mnemonic = in().mnemonic;
     site->adaptive = guest_.adaptive[index_];
+    site->stays_on_page = same_page(next_eip());
     exit_here(site);
 }
 
 void BlockEmitter::leave_to_interpreter_at(u32 rel32, i32 esp_delta) {
     ExitSite* site = new_exit(ExitSite::Kind::Interpret, eip(), next_eip());
     site->mnemonic = in().mnemonic;
+    site->stays_on_page = same_page(next_eip());
     stubs_.push_back({rel32, site, esp_delta, settled_});
 }
 
@@ -155,6 +162,7 @@ bool BlockEmitter::emit_instruction(u32 index) {
             }
             exit_to_interpreter();  // its shadow reaches into the next block
             return false;
+        case Rule::TimeStamp: emit_time_stamp(); break;
         case Rule::String: emit_string(); break;
         case Rule::Jump: emit_jump(); break;
         case Rule::Branch: emit_branch(); break;

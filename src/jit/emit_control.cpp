@@ -18,8 +18,7 @@ u32 BlockEmitter::direct_target() const {
 
 ExitSite* BlockEmitter::note_edge(u32 at, u32 target) {
     ExitSite* site = new_exit(ExitSite::Kind::Edge, target, target);
-    u64 here = raw(guest_.key.linear), there = static_cast<u32>(mode_.cs_base + target);
-    site->stays_on_page = (here >> page_shift) == (there >> page_shift);
+    site->stays_on_page = same_page(target);
     site->retired = static_cast<u16>(guest_.instructions.size());
     site->patch = static_cast<u32>(code_offset() - e_.size() + at);
     stubs_.push_back({at, site, 0, true});

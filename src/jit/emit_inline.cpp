@@ -111,6 +111,12 @@ void BlockEmitter::emit_pop_flags() {
 
 void BlockEmitter::emit_cli() { e_.store8_imm(word(runtime_.context->interrupt_flag), 0); }
 
+// In counting mode the time may be the number of instructions, which is exact only between blocks.
+void BlockEmitter::emit_time_stamp() {
+    flush_stack_pointer();
+    e_.call(runtime_.time_stamp);
+}
+
 // Somebody waits for IF: the interpreter does it, with the shadow of one instruction.
 void BlockEmitter::emit_sti() {
     e_.mov64(r9, rcx);

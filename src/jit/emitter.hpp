@@ -20,6 +20,7 @@ struct Runtime {
     u64 lookup = 0;       // r11d: the EIP to go on at
     u64 lookup_poll = 0;  // the instruction in there that faults when attention is asked for
     u64 underflow = 0;    // where a host RET from an empty return stack arrives; r11d: the EIP to go on at
+    u64 time_stamp = 0;   // called: EDX:EAX become the time-stamp counter
     u64 enter = 0, enter_fpu = 0;
 };
 
@@ -50,6 +51,7 @@ class BlockEmitter {
     bool emit_instruction(u32 index);  // false: the block ends here
     void note_side_entry(u8 swapped = SideEntry::not_swapped);
     ExitSite* new_exit(ExitSite::Kind kind, u32 eip, u32 next_eip);
+    bool same_page(u32 at) const;
     void exit_here(ExitSite* site);
     void exit_to_interpreter();                              // the block ends with this instruction
     void leave_to_interpreter_at(u32 rel32, i32 esp_delta);  // a jump out of the middle
@@ -129,6 +131,7 @@ class BlockEmitter {
     void emit_pop_flags();
     void emit_cli();
     void emit_sti();
+    void emit_time_stamp();
 
     const GuestBlock& guest_;
     const CodeMode& mode_;

@@ -69,6 +69,7 @@ bool Frontend::read(BlockKey key, const CodeMode& mode, u32 eip, const std::func
         if (u64{eip} + in.length - 1 > mode.cs_limit) break;
         bool adaptive = left_to_monitor(page_of(key.physical) + offset);
         Rule rule = adaptive ? Rule::Interpret : rule_for(in, mode);
+        if (options_.counting && rule == Rule::TimeStamp) rule = Rule::Interpret;
         if (options_.counting && is_repeated_string(in, rule) && !out.instructions.empty()) break;
         out.instructions.push_back(in);
         out.eips.push_back(eip);

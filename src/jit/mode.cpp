@@ -37,6 +37,7 @@ CodeMode code_mode(const CpuState& state, bool fpu_live) {
     if (state.cr0 & (cr0::ts | cr0::em)) bits |= CodeMode::no_fpu_bit;
     if (!(state.cr4 & cr4::osfxsr)) bits |= CodeMode::no_sse_bit;
     if (!state.segment(Seg::Cs).is_code()) bits |= CodeMode::writable_code_bit;
+    if ((state.cr4 & cr4::tsd) && state.cpl != 0) bits |= CodeMode::no_tsc_bit;
     if (fpu_live) bits |= CodeMode::fpu_live_bit;
     for (u8 s = 0; s < 6; ++s)
         bits |= static_cast<u32>(use_of(state, static_cast<Seg>(s))) << (CodeMode::segments_shift + 2 * s);

@@ -20,7 +20,7 @@ struct CodeMode {
 
     static constexpr u32 code32_bit = 1, stack32_bit = 2, cpl_shift = 2, v86_bit = 16, real_bit = 32,
                          privileged_io_bit = 64, no_fpu_bit = 128, no_sse_bit = 256, fpu_live_bit = 512,
-                         writable_code_bit = 1024, segments_shift = 12;
+                         writable_code_bit = 1024, no_tsc_bit = 2048, segments_shift = 12;
 
     bool code32() const { return bits & code32_bit; }
     bool stack32() const { return bits & stack32_bit; }
@@ -30,6 +30,7 @@ struct CodeMode {
     bool io_allowed() const { return bits & privileged_io_bit; }  // CPL <= IOPL: CLI, STI, IN, OUT, IF by POPF
     bool fpu_traps() const { return bits & no_fpu_bit; }          // CR0.TS or EM
     bool sse_traps() const { return bits & no_sse_bit; }          // CR4.OSFXSR clear
+    bool tsc_traps() const { return bits & no_tsc_bit; }          // CR4.TSD outside of CPL 0
     bool fpu_live() const { return bits & fpu_live_bit; }
     bool code_writable() const { return bits & writable_code_bit; }  // CS holds a data segment, as in real mode
     SegmentUse use(Seg s) const {

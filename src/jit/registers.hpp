@@ -45,7 +45,9 @@ struct alignas(64) JitContext {
     u8 fpu_live = 0;        // the guest's x87/MMX/SSE state is in the host's registers
     u8 reserved[6] = {};
     u64 scratch = 0;
-    u64 limit = 0;         // CpuState::instruction_limit, at most 2^55
+    u64 limit = 0;                       // CpuState::instruction_limit, at most 2^55
+    u64 (*time_stamp)(void*) = nullptr;  // RDTSC: EDX:EAX, given `owner`
+    void* owner = nullptr;
     u64 repeat_start = 0;  // ECX before a repeated string instruction (counting mode)
     FxImage fpu;           // where FXSAVE writes; the guest's image must not get bytes 288-415
 };

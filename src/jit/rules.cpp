@@ -131,6 +131,7 @@ constexpr Entry integer_entries[] = {
     {ZYDIS_MNEMONIC_POPFD, Rule::PopFlags},
     {ZYDIS_MNEMONIC_CLI, Rule::Cli},
     {ZYDIS_MNEMONIC_STI, Rule::Sti},
+    {ZYDIS_MNEMONIC_RDTSC, Rule::TimeStamp},
     {ZYDIS_MNEMONIC_MOVSB, Rule::String},
     {ZYDIS_MNEMONIC_MOVSW, Rule::String},
     {ZYDIS_MNEMONIC_MOVSD, Rule::String},
@@ -341,6 +342,7 @@ Rule rule_for(const Instruction& in, const CodeMode& mode) {
         case Rule::PopFlags: return flags_rule(in, mode, rule);
         case Rule::Cli:
         case Rule::Sti: return mode.io_allowed() ? rule : Rule::Interpret;
+        case Rule::TimeStamp: return mode.tsc_traps() || mode.fpu_live() ? Rule::Interpret : rule;
         case Rule::String: return string_rule(in, mode);
         case Rule::Jump:
         case Rule::Call:

@@ -23,6 +23,7 @@ enum class Rule : u8 {
     PopFlags,
     Cli,
     Sti,
+    TimeStamp,
     String,
     Jump,  // from here on: ends the block
     Branch,

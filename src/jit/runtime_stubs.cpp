@@ -83,6 +83,29 @@ void emit_lookup(Encoder& e, Runtime& runtime, const JitContext& context, bool u
     e.jmp_register(r9);
 }
 
+// A C++ function in the middle of a block: what it may change is kept, but for EAX and EDX.
+void emit_time_stamp(Encoder& e, const JitContext& context) {
+    for (u8 guest : {1, 6, 7}) e.store32(guest_register(guest), host_of(guest));
+    e.store64(HostMem::absolute(&context.return_sp), rsp);
+    e.load64(rsp, HostMem::absolute(&context.host_rsp));
+    e.pushfq();
+    e.pop64(rax);
+    e.store32(HostMem::absolute(&context.flags), rax);
+    e.cld();
+    e.load64(rdi, HostMem::absolute(&context.owner));
+    e.op({0, 0xFF}, 2, HostMem::absolute(&context.time_stamp));
+    e.mov64(r8, rax);
+    e.mov64(r9, rax);
+    e.op({.code = 0xC1, .w = true}, 5, r9);  // shr r9,32
+    e.byte(32);
+    emit_restore_flags(e, context);
+    for (u8 guest : {1, 6, 7}) e.load32(host_of(guest), guest_register(guest));
+    e.mov32(rax, r8);
+    e.mov32(rdx, r9);
+    e.load64(rsp, HostMem::absolute(&context.return_sp));
+    e.ret();
+}
+
 }  // namespace
 
 void emit_runtime(Encoder& e, Runtime& runtime, ExitSite& indirect, const TranslatorConfig& config) {
@@ -93,6 +116,8 @@ void emit_runtime(Encoder& e, Runtime& runtime, ExitSite& indirect, const Transl
     runtime.exit = e.here();
     emit_exit(e, context);
     emit_lookup(e, runtime, context, config.jump_cache);
+    runtime.time_stamp = e.here();
+    emit_time_stamp(e, context);
     runtime.enter = e.here();
     emit_enter(e, context, false);
     runtime.enter_fpu = e.here();
