@@ -9,14 +9,13 @@
 #include "cpu/random_piece.hpp"
 #include "cpu/specialise.hpp"
 #include "cpu/system_fixture.hpp"
+#include "oracle/piece_rules.hpp"
 
 namespace vellum::test {
 
 namespace {
 
 using L = OracleLayout;
-
-std::string hex(std::span<const u8> bytes) { return fmt::format("{:02x}", fmt::join(bytes, " ")); }
 
 // The same pages as the oracle's, under paging, at CPL 3.
 struct Guest : SystemFixture {
@@ -30,6 +29,8 @@ struct Guest : SystemFixture {
                                       std::pair{L::stack, L::stack_bytes}})
             for (u32 page = address; page < address + bytes; page += page_size, physical += page_size)
                 poke<u32>(table + ((page >> page_shift) & 0x3FF) * 4, physical | user_page);
+        poke<u32>(table + ((L::read_only >> page_shift) & 0x3FF) * 4, physical | (user_page & ~2u));
+        memory.write(Physical{physical}, read_only_content());
         OracleSegments segments = oracle_segments(mode);
         state.segment(Seg::Cs) = segments.code;
         state.segment(Seg::Ss) = segments.stack;
@@ -71,75 +72,6 @@ struct Guest : SystemFixture {
     }
 };
 
-#ifdef VELLUM_SANITIZED
-constexpr u64 top = 0x100000000;  // the sanitizer has its own use for the pages below 4 GiB
-#else
-constexpr u64 top = 0xFFFFFF00;
-#endif
-
-// Would the processor touch host pages that are not the piece's? Then the piece does not run there.
-bool stays_near(const Cpu& cpu, const Instruction& in) {
-    if (!cpu.state.segment(Seg::Ds).flat()) return true;
-    auto near = [](u32 address) {
-        constexpr u32 margin = 2048;
-        for (auto [first, bytes] : {std::pair{L::data, L::data_bytes}, std::pair{L::stack, L::stack_bytes}})
-            if (address >= first - margin && address < first + bytes + margin) return true;
-        return address < 0xF000 || address >= top;  // never mapped
-    };
-    auto reg = [&](Reg r) { return static_cast<u32>(cpu.state.gpr[static_cast<u8>(r)]); };
-    if (in.has_memory) {
-        u32 address = cpu.effective_address(in);
-        bool bit_string = in.opcode_map == 1 && (in.opcode & 0xE7) == 0xA3;
-        if (bit_string) {
-            i32 bit = in.operand_size == 4 ? static_cast<i32>(cpu.get32(in.op[1].reg))
-                                           : static_cast<i16>(cpu.get16(in.op[1].reg));
-            if (!near(address + static_cast<u32>(bit >> 3))) return false;
-        }
-        // The words of an m80 or of an environment fault one by one: which exception is first is the processor's
-        // affair.
-        bool by_words = in.op[0].size > 8 && in.op[0].size != 16;
-        if (!near(address) || (by_words && address >= top)) return false;
-    }
-    bool wide = in.address_size == 4;
-    bool strings = in.row->translation == TranslationClass::String || in.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ ||
-                   in.mnemonic == ZYDIS_MNEMONIC_MASKMOVDQU;
-    if (strings && wide && !(near(reg(Reg::Esi)) && near(reg(Reg::Edi)))) return false;
-    if (in.mnemonic == ZYDIS_MNEMONIC_XLAT && wide && !near(reg(Reg::Ebx))) return false;
-    bool frame = in.mnemonic == ZYDIS_MNEMONIC_ENTER || in.mnemonic == ZYDIS_MNEMONIC_LEAVE;
-    return near(reg(Reg::Esp)) && (!frame || (near(reg(Reg::Ebp)) && near(reg(Reg::Ebp) - 128)));
-}
-
-// What need not agree, by the instructions that a piece executed.
-struct Tolerance {
-    u32 cr2 = 0, flags = 0;
-    bool order_of_faults = false, dot_product = false;
-
-    void executes(const Instruction& in) {
-        // The order in which the bytes of an image are read is the processor's own affair.
-        if (in.mnemonic == ZYDIS_MNEMONIC_FLDENV || in.mnemonic == ZYDIS_MNEMONIC_FRSTOR ||
-            in.mnemonic == ZYDIS_MNEMONIC_FXRSTOR)
-            cr2 = page_offset_mask;
-        // So it is whether CALL looks at its target or at the stack first; here it does as the manual's pseudocode.
-        order_of_faults = in.mnemonic == ZYDIS_MNEMONIC_CALL;
-        dot_product |= in.mnemonic == ZYDIS_MNEMONIC_DPPS || in.mnemonic == ZYDIS_MNEMONIC_DPPD;
-        if (leaves_flags_of_its_own(in.mnemonic)) flags = in.flags_undefined;
-    }
-
-    // Beside an unmasked overflow or underflow the precision flag tells whether a result with unlimited exponent would
-    // have been exact, which the masked form of the instruction does not show; nor does it show that DPPS ends before
-    // its sums.
-    u32 mxcsr(const OracleState& real) const {
-        u32 unmasked = real.fpu.mxcsr & ~(real.fpu.mxcsr >> 7) & 0x3F;
-        if (unmasked && dot_product) return 0x3F;
-        return unmasked & 0x18 ? 0x20 : 0;
-    }
-};
-
-// POPA that faults half way may have loaded some registers.
-bool leaves_half_done(const Instruction& in) {
-    return in.mnemonic == ZYDIS_MNEMONIC_POPA || in.mnemonic == ZYDIS_MNEMONIC_POPAD;
-}
-
 // Runs to the INT3 or to an exception; nullopt when the piece leaves its ground. `special`: by the functions that the
 // interpreter prefers to the general ones.
 std::optional<OracleEnd> run_guest(Guest& guest, const Decoder& decoder, bool special, Tolerance& ignored) {
@@ -165,38 +97,6 @@ std::optional<OracleEnd> run_guest(Guest& guest, const Decoder& decoder, bool sp
         if (!fault) guest.state.eip = static_cast<u32>(guest.state.eip + in.length);
     }
     return {};
-}
-
-void compare(std::vector<std::string>& differences, std::string_view what, u64 ours, u64 real) {
-    if (ours != real) differences.push_back(fmt::format("{} {:x} should be {:x}", what, ours, real));
-}
-
-void compare_bytes(std::vector<std::string>& differences, std::string_view what, std::span<const u8> ours,
-                   std::span<const u8> real) {
-    auto [a, b] = std::mismatch(ours.begin(), ours.end(), real.begin());
-    if (a == ours.end()) return;
-    auto at = static_cast<std::size_t>(a - ours.begin()) & ~std::size_t{7};
-    auto length = std::min<std::size_t>(16, ours.size() - at);
-    differences.push_back(
-        fmt::format("{}+{:x} {} should be {}", what, at, hex(ours.subspan(at, length)), hex(real.subspan(at, length))));
-}
-
-constexpr const char* register_names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
-
-void compare_state(std::vector<std::string>& differences, const OracleState& ours, const OracleState& real,
-                   const Tolerance& ignored) {
-    for (u32 i = 0; i < 8; ++i) compare(differences, register_names[i], ours.gpr[i], real.gpr[i]);
-    compare(differences, "eip", ours.eip, real.eip);
-    compare(differences, "eflags", ours.eflags & ~ignored.flags, real.eflags & ~ignored.flags);
-    compare(differences, "control", ours.fpu.control, real.fpu.control);
-    compare(differences, "status", ours.fpu.status, real.fpu.status);
-    compare(differences, "tags", ours.fpu.tags, real.fpu.tags);
-    compare(differences, "mxcsr", ours.fpu.mxcsr & ~ignored.mxcsr(real), real.fpu.mxcsr & ~ignored.mxcsr(real));
-    for (u32 i = 0; i < 8; ++i) {
-        compare_bytes(differences, fmt::format("st{}", i), std::span{ours.fpu.st[i]}.first(10),
-                      std::span{real.fpu.st[i]}.first(10));
-        compare_bytes(differences, fmt::format("xmm{}", i), ours.fpu.xmm[i], real.fpu.xmm[i]);
-    }
 }
 
 struct Comparison {

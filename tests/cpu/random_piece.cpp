@@ -109,13 +109,23 @@ void RandomPieces::append_modrm(std::vector<u8>& out, u8 modrm) {
     else if (mod == 2)
         put32(below(1024) - 512);
     else if (base == 5)
-        put32(address(L::data, below(L::data_bytes)));
+        put32(data_address(below(L::data_bytes)));
+}
+
+// Per cent. 16-bit addresses of flat segments reach no page of the piece.
+u32 RandomPieces::other_address_size() const {
+    switch (mode_) {
+        case OracleMode::Flat32:
+        case OracleMode::LimitedData: return 3;
+        case OracleMode::NarrowCode: return 80;
+        default: return 20;
+    }
 }
 
 bool RandomPieces::try_instruction(Kind kind, bool alone, std::vector<u8>& out) {
     constexpr u8 escapes[][2] = {{0, 0}, {0x0F, 0}, {0x0F, 0x38}, {0x0F, 0x3A}};
     std::vector<u8> bytes;
-    if (chance(mode_ == OracleMode::Flat32 ? 3 : 20)) bytes.push_back(0x67);
+    if (chance(other_address_size())) bytes.push_back(0x67);
     if (chance(kind == Kind::Integer ? 4 : 0)) bytes.push_back(0xF0);
     if (chance(kind == Kind::Simd ? 40 : 20)) bytes.push_back(0x66);
     if (chance(kind == Kind::Simd ? 40 : 8)) bytes.push_back(chance(50) ? 0xF2 : 0xF3);
@@ -141,6 +151,13 @@ bool RandomPieces::try_instruction(Kind kind, bool alone, std::vector<u8>& out) 
     return true;
 }
 
+std::vector<u8> RandomPieces::instruction(Kind kind, bool alone) {
+    std::vector<u8> bytes;
+    while (!try_instruction(kind, alone, bytes)) {
+    }
+    return bytes;
+}
+
 std::vector<u8> RandomPieces::piece(Kind kind, u32 instructions) {
     std::vector<u8> bytes;
     for (u32 i = 0; i < instructions; ++i)
@@ -154,17 +171,17 @@ OracleState RandomPieces::registers() {
     for (u32& value : state.gpr) {
         u32 kind = below(100);
         if (kind < 45)
-            value = address(L::data, chance(50) ? below(L::data_bytes) & ~15u : below(L::data_bytes));
+            value = data_address(chance(50) ? below(L::data_bytes) & ~15u : below(L::data_bytes));
         else if (kind < 50)
-            value = address(L::data, L::data_bytes - below(20));
+            value = data_address(L::data_bytes - below(20));
         else if (kind < 75)
             value = below(40);
         else
             value = interesting();
     }
-    state.gpr[4] = address(L::stack, chance(90) ? page_size + below(64) * 4 : below(64));
-    state.eip = address(L::code, 0);
-    if (narrow())  // upper halves that 16-bit addresses and stacks must leave alone
+    state.gpr[4] = stack_address(chance(90) ? page_size + below(64) * 4 : below(64));
+    state.eip = code_address(0);
+    if (mode_ == OracleMode::Segmented16)  // upper halves that 16-bit addresses and stacks must leave alone
         for (u32& value : state.gpr)
             if (chance(30)) value |= static_cast<u32>(random_()) << 16;
     state.eflags |= static_cast<u32>(random_()) & (eflags::arithmetic | (chance(20) ? eflags::df : 0));
@@ -201,7 +218,7 @@ PieceMemory RandomPieces::memory() {
         std::memcpy(&memory.data[at], &bits, 8);
     }
     for (std::size_t at = 0; at < memory.stack.size(); at += 4) {
-        u32 value = chance(50) ? address(L::code, 256 + below(1024)) : interesting();
+        u32 value = chance(50) ? code_address(256 + below(1024)) : interesting();
         std::memcpy(&memory.stack[at], &value, 4);
     }
     return memory;

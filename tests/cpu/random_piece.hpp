@@ -21,14 +21,21 @@ class RandomPieces {
     RandomPieces(OracleMode mode, u64 seed) : mode_{mode}, random_{seed} {}
 
     std::vector<u8> piece(Kind kind, u32 instructions);
+    // One instruction; `alone`: it may leave flags of its own.
+    std::vector<u8> instruction(Kind kind, bool alone);
     OracleState registers();
     PieceMemory memory();
 
- private:
+    u64 any() { return random_(); }
     u32 below(u32 n) { return static_cast<u32>(random_() % n); }
     bool chance(u32 percent) { return below(100) < percent; }
-    bool narrow() const { return mode_ == OracleMode::Segmented16; }
-    u32 address(u32 range, u32 offset) const { return mode_ == OracleMode::Flat32 ? range + offset : offset; }
+    bool narrow() const { return has_narrow_code(mode_); }
+    u32 code_address(u32 offset) const { return has_flat_code(mode_) ? OracleLayout::code + offset : offset; }
+    u32 data_address(u32 offset) const { return has_flat_data(mode_) ? OracleLayout::data + offset : offset; }
+    u32 stack_address(u32 offset) const { return has_flat_stack(mode_) ? OracleLayout::stack + offset : offset; }
+
+ private:
+    u32 other_address_size() const;
     u32 interesting();
     u64 floating(u32 bytes);
     void append_narrow_modrm(std::vector<u8>& out, u8 modrm);

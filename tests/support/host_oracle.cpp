@@ -8,6 +8,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 
@@ -144,15 +145,23 @@ std::span<u8> bytes_at(u32 address, u32 bytes) { return {reinterpret_cast<u8*>(u
 OracleSegments oracle_segments(OracleMode mode) {
     using L = OracleLayout;
     constexpr u16 code = 0xFB, data = 0xF3, big = 0x4000, pages = 0x8000;
-    if (mode == OracleMode::Flat32)
-        return {{0x23, code | big | pages, 0xFFFFFFFF, 0},
-                {0x2B, data | big | pages, 0xFFFFFFFF, 0},
-                {0x2B, data | big | pages, 0xFFFFFFFF, 0}};
-    bool wide = mode == OracleMode::Segmented32;
+    Segment flat_data{0x2B, data | big | pages, 0xFFFFFFFF, 0};
+    bool wide = !has_narrow_code(mode);
     u16 size = wide ? big : 0;
-    return {{local(wide ? Code32 : Code16), static_cast<u16>(code | size), L::code_bytes - 1, L::code},
-            {local(Data), data, L::data_bytes - 1, L::data},
-            {local(wide ? Stack32 : Stack16), static_cast<u16>(data | size), L::stack_bytes - 1, L::stack}};
+    OracleSegments segments{
+        {local(wide ? Code32 : Code16), static_cast<u16>(code | size), L::code_bytes - 1, L::code},
+        {local(Data), data, L::data_bytes - 1, L::data},
+        {local(wide ? Stack32 : Stack16), static_cast<u16>(data | size), L::stack_bytes - 1, L::stack}};
+    if (has_flat_code(mode)) segments.code = {0x23, code | big | pages, 0xFFFFFFFF, 0};
+    if (has_flat_data(mode)) segments.data = flat_data;
+    if (has_flat_stack(mode)) segments.stack = flat_data;
+    return segments;
+}
+
+std::array<u8, OracleLayout::read_only_bytes> read_only_content() {
+    std::array<u8, OracleLayout::read_only_bytes> content;
+    for (std::size_t i = 0; i < content.size(); ++i) content[i] = static_cast<u8>(i * 37 + (i >> 8));
+    return content;
 }
 
 struct HostOracle::Saved {
@@ -162,9 +171,14 @@ struct HostOracle::Saved {
 };
 
 HostOracle::HostOracle() : saved_{new Saved} {
+    // All pages of the piece can be executed, as the guest's can.
     map_at(OracleLayout::code, OracleLayout::code_bytes, PROT_READ | PROT_WRITE | PROT_EXEC);
-    map_at(OracleLayout::data, OracleLayout::data_bytes, PROT_READ | PROT_WRITE);
-    map_at(OracleLayout::stack, OracleLayout::stack_bytes, PROT_READ | PROT_WRITE);
+    map_at(OracleLayout::data, OracleLayout::data_bytes, PROT_READ | PROT_WRITE | PROT_EXEC);
+    map_at(OracleLayout::stack, OracleLayout::stack_bytes, PROT_READ | PROT_WRITE | PROT_EXEC);
+    map_at(OracleLayout::read_only, OracleLayout::read_only_bytes, PROT_READ | PROT_WRITE);
+    auto constant = bytes_at(OracleLayout::read_only, OracleLayout::read_only_bytes);
+    std::ranges::copy(read_only_content(), constant.begin());
+    mprotect(constant.data(), constant.size(), PROT_READ | PROT_EXEC);
     map_at(exchange_address, page_size, PROT_READ | PROT_WRITE);
     OracleSegments wide = oracle_segments(OracleMode::Segmented32), narrow = oracle_segments(OracleMode::Segmented16);
     has_local_table_ = set_local_entry(Data, wide.data) && set_local_entry(Code32, wide.code) &&
@@ -184,7 +198,8 @@ HostOracle::HostOracle() : saved_{new Saved} {
 HostOracle::~HostOracle() {
     for (std::size_t i = 0; i < std::size(caught); ++i) sigaction(caught[i], &saved_->actions[i], nullptr);
     sigaltstack(&saved_->stack, nullptr);
-    for (auto range : {code(), data(), stack(), bytes_at(exchange_address, page_size)})
+    for (auto range : {code(), data(), stack(), bytes_at(OracleLayout::read_only, OracleLayout::read_only_bytes),
+                       bytes_at(exchange_address, page_size)})
         munmap(range.data(), range.size());
     delete saved_;
 }

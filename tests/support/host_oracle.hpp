@@ -15,14 +15,23 @@ namespace vellum::test {
 // The addresses at which the piece finds its pages, the same on the host and in the guest. The pages around each range
 // are not mapped.
 struct OracleLayout {
-    static constexpr u32 code = 0x10000000, code_bytes = page_size;
+    static constexpr u32 code = 0x10000000, code_bytes = 2 * page_size;
     static constexpr u32 data = 0x10010000, data_bytes = 2 * page_size;
+    static constexpr u32 read_only = data + data_bytes, read_only_bytes = page_size;  // see read_only_content()
     static constexpr u32 stack = 0x10020000, stack_bytes = 2 * page_size;
 };
 
-// Segments of the piece. Flat32: base 0, 4 GiB. The others have bases at the pages of each range and limits at their
-// ends, so that no address can leave them: 32-bit code on a 32-bit stack, or 16-bit code on a 16-bit stack.
-enum class OracleMode : u8 { Flat32, Segmented32, Segmented16 };
+// What lies in the page that cannot be written.
+std::array<u8, OracleLayout::read_only_bytes> read_only_content();
+
+// Segments of the piece. Flat32: base 0, 4 GiB. Segmented ones have bases at the pages of each range and limits at
+// their ends, so that no address can leave them: 32-bit code on a 32-bit stack, or 16-bit code on a 16-bit stack.
+// LimitedData has such segments for data only, NarrowCode for (16-bit) code only.
+enum class OracleMode : u8 { Flat32, Segmented32, Segmented16, LimitedData, NarrowCode };
+constexpr bool has_narrow_code(OracleMode m) { return m == OracleMode::Segmented16 || m == OracleMode::NarrowCode; }
+constexpr bool has_flat_code(OracleMode m) { return m == OracleMode::Flat32 || m == OracleMode::LimitedData; }
+constexpr bool has_flat_data(OracleMode m) { return m == OracleMode::Flat32 || m == OracleMode::NarrowCode; }
+constexpr bool has_flat_stack(OracleMode m) { return m != OracleMode::Segmented32 && m != OracleMode::Segmented16; }
 
 // What the processor has in the segment registers: DS and ES hold the same, FS and GS are null.
 struct OracleSegments {

@@ -1,0 +1,37 @@
+// The translator beside the interpreter and the real processor: random pieces of code, with fixed seeds and, when
+// VELLUM_ORACLE_SEED is set, with that one.
+#include <catch2/catch.hpp>
+
+#include <cstdlib>
+
+#include "oracle/campaign.hpp"
+
+namespace vellum::test {
+
+namespace {
+
+void run_campaign(u64 seed, u64 first_stretch, u64 stretches) {
+    HostOracle host;
+    Totals totals;
+    std::string examples;
+    for (u64 n = first_stretch; n < first_stretch + stretches; ++n) {
+        Findings findings = run_stretch(stretch_of(seed, n), &host);
+        totals.add(findings.totals);
+        for (const std::string& example : findings.examples) examples += example + "\n";
+        if (examples.size() > 20'000) break;
+    }
+    INFO("seed " << seed << ": " << totals.text());
+    CHECK(examples == "");
+    CHECK(totals.wrong == 0);
+    CHECK(totals.on_host > totals.pieces / 4);
+    CHECK(totals.on_bt > totals.pieces / 2);
+}
+
+}  // namespace
+
+TEST_CASE("hardware: random pieces do the same on the translator, the interpreter and the real processor") {
+    run_campaign(1, 0, 140);
+    if (const char* seed = std::getenv("VELLUM_ORACLE_SEED")) run_campaign(std::strtoull(seed, nullptr, 0), 0, 280);
+}
+
+}  // namespace vellum::test

@@ -1,0 +1,262 @@
+// Running and comparing.
+#include "oracle/piece_judge.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "cpu/interpreter.hpp"
+#include "jit/translator.hpp"
+
+namespace vellum::test {
+
+namespace {
+
+using L = OracleLayout;
+constexpr u64 most_instructions = 30'000, most_steps = 3'000;
+
+EngineFactory translator_with(TranslatorConfig config) {
+    config.verify = true;
+    config.cache_bytes = 1u << 20;
+    return [config](Cpu& cpu) { return make_translator(cpu, config); };
+}
+
+constexpr const char* register_names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
+
+}  // namespace
+
+std::vector<Variant> variants() {
+    std::vector<Variant> all{{"plain", {}}};
+    auto with = [&](const char* name, auto change) {
+        TranslatorConfig config;
+        change(config);
+        all.push_back({name, config});
+    };
+    with("counting", [](auto& c) { c.counting = true; });
+    with("no chaining", [](auto& c) { c.chaining = false; });
+    with("no jump cache", [](auto& c) { c.jump_cache = false; });
+    with("no return prediction", [](auto& c) { c.return_prediction = false; });
+    with("no window forms", [](auto& c) { c.window_forms = false; });
+    with("no adaptive sites", [](auto& c) { c.adaptive_sites = false; });
+    with("no other segments", [](auto& c) { c.other_segments = false; });
+    with("blocks of one", [](auto& c) { c.most_instructions = 1; });
+    with("blocks of three", [](auto& c) { c.most_instructions = 3; });
+    return all;
+}
+
+// What the interpreter found out on its way.
+struct Judge::Walk {
+    bool for_host = true, ends = false;
+    Tolerance tolerance;
+};
+
+Judge::Judge(OracleMode mode, u8 cpl, const Variant& variant, HostOracle* host)
+    : mode_{mode},
+      counting_{variant.config.counting},
+      host_{host},
+      interp_{mode, cpl, make_interpreter},
+      bt_{mode, cpl, translator_with(variant.config)} {}
+
+void Judge::begin_again() {
+    interp_.begin_again();
+    bt_.begin_again();
+}
+
+// Instruction by instruction, since each must be looked at before the host may run it.
+Judge::Walk Judge::run_interpreter(const Piece& piece) {
+    Walk walk;
+    walk.for_host = piece.for_host && host_;
+    auto& engine = static_cast<Interpreter&>(*interp_.engine);
+    CpuState& state = interp_.state;
+    state.instruction_limit = ~u64{0};
+    u32 executed = 0;
+    for (; executed < most_steps && state.instructions < most_instructions; ++executed) {
+        if (state.activity != Activity::Running) {
+            walk.ends = true;
+            break;
+        }
+        u32 linear = static_cast<u32>(state.segment(Seg::Cs).base + state.eip);
+        if (walk.for_host && state.cpl == 3) {
+            u8 bytes[15];
+            u32 count = 0;
+            for (; count < 15; ++count) {
+                auto at = PieceMachine::physical(linear + count);
+                if (!at) break;
+                interp_.memory.read(*at, std::span{bytes}.subspan(count, 1));
+            }
+            Instruction in;
+            auto decoded = decoder_.decode(std::span{bytes, count}, state.code32(), in);
+            if (count == 0 || decoded == DecodeStatus::NeedMoreBytes) {
+                walk.for_host = is_near(linear);
+            } else if (bytes[0] != 0xCC) {
+                bool known = decoded == DecodeStatus::Ok && may_run_in_piece(in);
+                if (known) in.row = find_row(in);
+                bool own_flags = known && leaves_flags_of_its_own(in.mnemonic) && executed > 0;
+                bool half_done = known && leaves_half_done(in);
+                walk.for_host = known && in.row && !own_flags && !half_done && stays_near(interp_.cpu, in);
+                if (walk.for_host) walk.tolerance.executes(in);
+            }
+        }
+        engine.step();
+    }
+    return walk;
+}
+
+void Judge::run_host(const Piece& piece, const PieceMemory& memory, const Walk& walk, Verdict& verdict) {
+    auto ours = interp_.end();
+    if (!ours) return;
+    std::ranges::copy(piece.code_pages(), host_->code().begin());
+    std::ranges::copy(memory.data, host_->data().begin());
+    std::ranges::copy(memory.stack, host_->stack().begin());
+    host_state_ = piece.registers;
+    host_end_ = host_->run(mode_, host_state_);
+    verdict.on_host = true;
+    const OracleEnd &end = host_end_, &how = ours->how;
+    auto& d = verdict.of_interp;
+    bool gp_or_ss = how.vector == vector::gp && end.vector == vector::ss;
+    if (!(walk.tolerance.order_of_faults && gp_or_ss)) compare(d, "vector", how.vector, end.vector);
+    constexpr u32 fetch = 16;  // told by processors with NX, which the guest's has not
+    if (end.vector == vector::pf || end.vector == vector::gp || end.vector == vector::ss)
+        compare(d, "error code", how.error_code & ~fetch, end.error_code & ~fetch);
+    u32 cr2_mask = ~walk.tolerance.cr2;
+    if (end.vector == vector::pf) compare(d, "cr2", how.cr2 & cr2_mask, end.cr2 & cr2_mask);
+    compare_state(d, ours->registers, host_state_, walk.tolerance);
+    compare_bytes(d, "code", interp_.code(), host_->code());
+    compare_bytes(d, "data", interp_.data(), host_->data());
+    compare_bytes(d, "stack", interp_.stack(), host_->stack());
+}
+
+void Judge::compare_engines(std::vector<std::string>& d, std::string_view when) {
+    const CpuState &bt = bt_.state, &interp = interp_.state;
+    std::size_t before = d.size();
+    for (u32 i = 0; i < 8; ++i) compare(d, register_names[i], bt.gpr[i], interp.gpr[i]);
+    compare(d, "eip", bt.eip, interp.eip);
+    compare(d, "eflags", bt.eflags, interp.eflags);
+    compare(d, "cpl", bt.cpl, interp.cpl);
+    compare(d, "cr0", bt.cr0, interp.cr0);
+    compare(d, "cr2", bt.cr2, interp.cr2);
+    compare(d, "cr3", bt.cr3, interp.cr3);
+    compare(d, "cr4", bt.cr4, interp.cr4);
+    compare(d, "dr6", bt.dr[6], interp.dr[6]);
+    compare(d, "activity", static_cast<u64>(bt.activity), static_cast<u64>(interp.activity));
+    compare(d, "shadow", static_cast<u64>(bt.shadow), static_cast<u64>(interp.shadow));
+    if (counting_) compare(d, "instructions", bt.instructions, interp.instructions);
+    for (u32 i = 0; i < 6; ++i) {
+        compare(d, fmt::format("segment {}", i), bt.seg[i].selector, interp.seg[i].selector);
+        compare(d, fmt::format("base {}", i), bt.seg[i].base, interp.seg[i].base);
+        compare(d, fmt::format("limit {}", i), bt.seg[i].limit, interp.seg[i].limit);
+        compare(d, fmt::format("access {}", i), bt.seg[i].access, interp.seg[i].access);
+    }
+    const FxImage &f = bt.fpu, &g = interp.fpu;
+    if (std::memcmp(&f, &g, sizeof f) != 0) {
+        compare(d, "control", f.control, g.control);
+        compare(d, "status", f.status, g.status);
+        compare(d, "tags", f.tags, g.tags);
+        compare(d, "mxcsr", f.mxcsr, g.mxcsr);
+        for (u32 i = 0; i < 8; ++i) {
+            compare_bytes(d, fmt::format("st{}", i), f.st[i], g.st[i]);
+            compare_bytes(d, fmt::format("xmm{}", i), f.xmm[i], g.xmm[i]);
+        }
+        auto bytes = [](const FxImage& image) { return std::span{reinterpret_cast<const u8*>(&image), sizeof image}; };
+        compare_bytes(d, "fpu image", bytes(f), bytes(g));
+    }
+    compare_bytes(d, "ram", bt_.ram(), interp_.ram());
+    if (d.size() != before && !when.empty()) d.push_back(std::string{when});
+}
+
+// Twice: the second time over what the first has translated, linked and mapped.
+void Judge::run_translator(const Piece& piece, const PieceMemory& memory, const Walk& walk, Verdict& verdict) {
+    if (!walk.ends) return;
+    verdict.on_bt = true;
+    for (std::string_view when : {"", "(when it ran again)"}) {
+        bt_.load(piece, memory);
+        bt_.state.instruction_limit = ~u64{0};
+        bt_.engine->run();
+        compare_engines(verdict.of_bt, when);
+        if (!verdict.of_bt.empty()) return;
+    }
+}
+
+// Both stop after so many instructions and are compared there, until the piece ends.
+void Judge::run_in_terms(const Piece& piece, const PieceMemory& memory, Verdict& verdict) {
+    bt_.load(piece, memory);
+    interp_.load(piece, memory);
+    verdict.on_bt = true;
+    u64 limit = 0, term = 1 + piece.start % 23;
+    for (u32 n = 0; n < 60; ++n, term = 1 + (term * 7 + n) % 41) {
+        limit = std::max(interp_.state.instructions, limit) + term;
+        interp_.state.instruction_limit = bt_.state.instruction_limit = limit;
+        Stop ours = bt_.engine->run(), right = interp_.engine->run();
+        compare(verdict.of_bt, "stop", static_cast<u64>(ours), static_cast<u64>(right));
+        compare_engines(verdict.of_bt, fmt::format("(after {} instructions)", limit));
+        if (!verdict.of_bt.empty() || interp_.state.activity != Activity::Running) return;
+    }
+}
+
+Verdict Judge::judge(const Piece& piece, const PieceMemory& memory) {
+    Verdict verdict;
+    if (!piece.for_host) begin_again();
+    if (counting_) {
+        run_in_terms(piece, memory, verdict);
+        verdict.instructions = interp_.state.instructions;
+        return verdict;
+    }
+    interp_.load(piece, memory);
+    Walk walk = run_interpreter(piece);
+    verdict.instructions = interp_.state.instructions;
+    if (auto end = interp_.end()) verdict.vector = end->how.vector;
+    if (walk.ends && walk.for_host) run_host(piece, memory, walk, verdict);
+    run_translator(piece, memory, walk, verdict);
+    if (!verdict.on_bt) begin_again();  // only the interpreter has touched pages
+    return verdict;
+}
+
+Piece Judge::shrink(Piece piece, const PieceMemory& memory) {
+    auto still_wrong = [&](const Piece& shorter) {
+        begin_again();
+        return !judge(shorter, memory).right();
+    };
+    if (!still_wrong(piece)) return piece;  // needs what earlier pieces left behind
+    for (bool shorter = true; shorter;) {
+        shorter = false;
+        for (u32 i = static_cast<u32>(piece.items.size()); i-- > 0 && piece.items.size() > 1;) {
+            Piece without = piece;
+            without.remove(i);
+            if (!still_wrong(without)) continue;
+            piece = without;
+            shorter = true;
+        }
+    }
+    return piece;
+}
+
+std::string Judge::explain(const Piece& piece, const PieceMemory& memory) {
+    begin_again();
+    Verdict verdict = judge(piece, memory);
+    std::string text = piece.listing();
+    auto interp = interp_.end(), bt = bt_.end();
+    text += fmt::format("    {:<8} {:>10} {:>10} {:>10} {:>10}\n", "", "start", "host", "interp", "bt");
+    auto row = [&](const char* name, auto get) {
+        auto cell = [&](const OracleState* s) { return s ? fmt::format("{:x}", get(*s)) : std::string{"-"}; };
+        text += fmt::format("    {:<8} {:>10} {:>10} {:>10} {:>10}\n", name, cell(&piece.registers),
+                            cell(verdict.on_host ? &host_state_ : nullptr), cell(interp ? &interp->registers : nullptr),
+                            cell(bt ? &bt->registers : nullptr));
+    };
+    for (u32 i = 0; i < 8; ++i) row(register_names[i], [i](const OracleState& s) { return s.gpr[i]; });
+    row("eip", [](const OracleState& s) { return s.eip; });
+    row("eflags", [](const OracleState& s) { return s.eflags; });
+    row("fcw", [](const OracleState& s) { return s.fpu.control; });
+    row("fsw", [](const OracleState& s) { return s.fpu.status; });
+    row("ftw", [](const OracleState& s) { return s.fpu.tags; });
+    row("mxcsr", [](const OracleState& s) { return s.fpu.mxcsr; });
+    auto how = [](const OracleEnd& e) { return fmt::format("{}({:x}) cr2 {:x}", e.vector, e.error_code, e.cr2); };
+    if (verdict.on_host) text += fmt::format("    host ended by {}\n", how(host_end_));
+    if (interp) text += fmt::format("    interp ended by {}\n", how(interp->how));
+    if (bt) text += fmt::format("    bt ended by {}\n", how(bt->how));
+    if (!verdict.of_interp.empty()) text += fmt::format("  interp: {}\n", fmt::join(verdict.of_interp, "; "));
+    if (!verdict.of_bt.empty()) text += fmt::format("  bt: {}\n", fmt::join(verdict.of_bt, "; "));
+    return text;
+}
+
+}  // namespace vellum::test

@@ -1,0 +1,164 @@
+// Layout of the small machine: physical pages by number, and where the supervisor's are in linear memory.
+#include "oracle/piece_machine.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace vellum::test {
+
+namespace {
+
+using L = OracleLayout;
+
+constexpr u64 machine_ram = 64 * page_size;
+constexpr u32 directory = 1 * page_size, table = 2 * page_size, tables_page = 4, tasks_page = 5, handlers_page = 6,
+              stack_page = 7;
+constexpr u32 present_user_writable = 7, present_user = 5, present_writable = 3;
+constexpr u32 supervisor = 0x10100000;  // linear address of physical page 0, as far as it is mapped
+constexpr u32 gdt = tables_page * page_size, idt = gdt + 0x800, tss = tasks_page * page_size, ldt = tss + 0x800,
+              handlers = handlers_page * page_size, inner_stack_end = (stack_page + 1) * page_size;
+constexpr u16 code0 = 0x08, data0 = 0x10, tss_selector = 0x30, ldt_selector = 0x38;
+
+struct MappedPage {
+    u32 linear, page;
+};
+// Neighbours in linear memory are none in physical memory.
+constexpr MappedPage piece_pages[] = {
+    {L::code, 16},  {L::code + page_size, 19}, {L::data, 20}, {L::data + page_size, 23}, {L::read_only, 25},
+    {L::stack, 27}, {L::stack + page_size, 30}};
+
+u64 descriptor(u32 base, u32 limit, u16 access) {
+    bool pages = limit > 0xFFFFF;
+    u64 units = pages ? limit >> 12 : limit;
+    u64 high = (base >> 16 & 0xFF) | (u64{access} & 0xFF) << 8 | (units & 0xF0000) | (u64{access} & 0x4000) << 8 |
+               (pages ? 1u << 23 : 0u) | (base & 0xFF000000);
+    return high << 32 | (u64{base} & 0xFFFF) << 16 | (units & 0xFFFF);
+}
+
+}  // namespace
+
+std::optional<Physical> PieceMachine::physical(u32 linear) {
+    for (const MappedPage& page : piece_pages)
+        if (linear >> page_shift == page.linear >> page_shift)
+            return Physical{u64{page.page} * page_size + (linear & page_offset_mask)};
+    return {};
+}
+
+PieceMachine::PieceMachine(OracleMode mode, u8 cpl, const EngineFactory& make)
+    : TestMachine{machine_ram, make}, mode_{mode}, cpl_{cpl} {
+    build_tables();
+    state.gdtr = {supervisor + gdt, 0x3F};
+    state.idtr = {supervisor + idt, 0x7FF};
+    state.tr = {tss_selector, 0x8B, 0x67, supervisor + tss};
+    state.ldtr = {ldt_selector, 0x82, 0x2F, supervisor + ldt};
+    state.cr3 = directory;
+    state.cr0 = cr0::pe | cr0::pg | cr0::wp | cr0::ne | cr0::mp | cr0::et | cr0::am;
+    state.cr4 = cr4::osfxsr | cr4::osxmmexcpt;
+    OracleSegments segments = oracle_segments(mode);
+    if (cpl == 0) {
+        for (Segment* s : {&segments.code, &segments.data, &segments.stack}) s->access &= ~0x60;
+        segments.code.selector = code0;
+        segments.data.selector = segments.stack.selector = data0;
+    }
+    state.segment(Seg::Cs) = segments.code;
+    state.segment(Seg::Ss) = segments.stack;
+    state.segment(Seg::Ds) = state.segment(Seg::Es) = segments.data;
+    state.segment(Seg::Fs) = state.segment(Seg::Gs) = {0, 0, 0, 0};
+    state.cpl = cpl;
+    fresh_ = state;
+    fresh_ram_.assign(this->ram().begin(), this->ram().end());
+}
+
+void PieceMachine::build_tables() {
+    constexpr u16 code = 0x409B, data = 0x4093, user = 0x60;
+    poke_value<u32>(directory + (L::code >> 22) * 4, table | present_user_writable);
+    auto map = [&](u32 linear, u32 page, u32 flags) {
+        poke_value<u32>(table + ((linear >> page_shift) & 0x3FF) * 4, page * page_size | flags);
+    };
+    for (const MappedPage& page : piece_pages)
+        map(page.linear, page.page, page.linear == L::read_only ? present_user : present_user_writable);
+    for (u32 page : {tables_page, tasks_page, handlers_page, stack_page})
+        map(supervisor + page * page_size, page, present_writable);
+    memory.write(*physical(L::read_only), read_only_content());
+
+    poke_value(gdt + code0, descriptor(0, 0xFFFFFFFF, code));
+    poke_value(gdt + data0, descriptor(0, 0xFFFFFFFF, data));
+    poke_value(gdt + 0x20, descriptor(0, 0xFFFFFFFF, code | user));
+    poke_value(gdt + 0x28, descriptor(0, 0xFFFFFFFF, data | user));
+    poke_value(gdt + tss_selector, descriptor(supervisor + tss, 0x67, 0x8B));
+    poke_value(gdt + ldt_selector, descriptor(supervisor + ldt, 0x2F, 0x82));
+    for (OracleMode mode : {OracleMode::Segmented16, OracleMode::Segmented32}) {
+        OracleSegments s = oracle_segments(mode);
+        for (const Segment& segment : {s.code, s.data, s.stack})
+            poke_value(ldt + (segment.selector & 0xFFF8),
+                       descriptor(static_cast<u32>(segment.base), segment.limit, segment.access));
+    }
+    poke_value<u32>(tss + 4, supervisor + inner_stack_end);
+    poke_value<u16>(tss + 8, data0);
+    poke_value<u16>(tss + 0x66, 0x68);  // no I/O map
+    for (u32 vector = 0; vector < 256; ++vector) {
+        u32 handler = supervisor + handlers + vector;
+        u32 dpl = vector >= 3 && vector <= 5 ? 3 : 0;
+        poke_value<u32>(idt + vector * 8, u32{code0} << 16 | (handler & 0xFFFF));
+        poke_value<u32>(idt + vector * 8 + 4, (handler & 0xFFFF0000) | 0x8E00 | dpl << 13);
+        poke(handlers + vector, {0xF4});
+    }
+}
+
+void PieceMachine::poke_if_changed(Physical at, std::span<const u8> bytes) {
+    if (std::memcmp(ram().data() + raw(at), bytes.data(), bytes.size()) != 0) memory.write(at, bytes);
+}
+
+void PieceMachine::put_range(u32 linear, std::span<const u8> bytes) {
+    for (u32 at = 0; at < bytes.size(); at += page_size)
+        poke_if_changed(*physical(linear + at), bytes.subspan(at, page_size));
+}
+
+std::vector<u8> PieceMachine::range(u32 linear, u32 bytes) const {
+    std::vector<u8> content(bytes);
+    for (u32 at = 0; at < bytes; at += page_size)
+        memory.read(*physical(linear + at), std::span{content}.subspan(at, page_size));
+    return content;
+}
+
+void PieceMachine::begin_again() {
+    u64 instructions = state.instructions;
+    state = fresh_;
+    state.instructions = instructions;
+    for (u64 page = 0; page < ram_bytes; page += page_size)
+        poke_if_changed(Physical{page}, std::span{fresh_ram_}.subspan(page, page_size));
+    engine->state_replaced();
+}
+
+void PieceMachine::load(const Piece& piece, const PieceMemory& content) {
+    state = fresh_;
+    put_range(L::code, piece.code_pages());
+    put_range(L::data, content.data);
+    put_range(L::stack, content.stack);
+    poke_if_changed(Physical{stack_page * page_size}, std::vector<u8>(page_size));
+    for (u32 i = 0; i < 8; ++i) state.gpr[i] = piece.registers.gpr[i];
+    state.eflags = piece.registers.eflags;
+    state.eip = piece.registers.eip;
+    state.fpu = piece.registers.fpu;
+    state.instructions = 0;
+}
+
+std::optional<PieceMachine::End> PieceMachine::end() const {
+    u32 vector = static_cast<u32>(state.eip) - 1 - (supervisor + handlers);
+    if (state.activity != Activity::Halted || vector >= 256 || cpl_ != 3) return {};
+    u32 at = static_cast<u32>(state.gpr[4]) - supervisor;
+    End end;
+    end.how.vector = static_cast<u8>(vector);
+    bool has_error_code = inner_stack_end - at == 24;
+    if (has_error_code) end.how.error_code = peek<u16>(at);
+    u32 frame = at + (has_error_code ? 4 : 0);
+    end.how.cr2 = static_cast<u32>(state.cr2);
+    for (u32 i = 0; i < 8; ++i) end.registers.gpr[i] = static_cast<u32>(state.gpr[i]);
+    end.registers.eip = peek<u32>(frame);
+    end.registers.eflags = peek<u32>(frame + 8) & ~eflags::rf;
+    end.registers.gpr[4] = peek<u32>(frame + 12);
+    end.registers.fpu = state.fpu;
+    return end;
+}
+
+}  // namespace vellum::test

@@ -1,0 +1,121 @@
+// The rules of the hardware oracle, each with its reason; docs/decisions/hardware-oracle.md lists them.
+#include "oracle/piece_rules.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cpu/memory_access.hpp"
+#include "cpu/random_piece.hpp"
+
+namespace vellum::test {
+
+namespace {
+
+using L = OracleLayout;
+
+#ifdef VELLUM_SANITIZED
+constexpr u64 top = 0x100000000;  // the sanitizer has its own use for the pages below 4 GiB
+#else
+constexpr u64 top = 0xFFFFFF00;
+#endif
+
+constexpr const char* register_names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
+
+bool memory_is_near(const Cpu& cpu, const Instruction& in) {
+    u32 address = cpu.effective_address(in);
+    bool bit_string = in.opcode_map == 1 && (in.opcode & 0xE7) == 0xA3;
+    if (bit_string) {
+        i32 bit = in.operand_size == 4 ? static_cast<i32>(cpu.get32(in.op[1].reg))
+                                       : static_cast<i16>(cpu.get16(in.op[1].reg));
+        if (!is_near(address + static_cast<u32>(bit >> 3))) return false;
+    }
+    // The words of an m80 or of an environment fault one by one: which exception is first is the processor's affair.
+    bool by_words = in.op[0].size > 8 && in.op[0].size != 16;
+    return is_near(address) && !(by_words && address >= top);
+}
+
+}  // namespace
+
+bool is_near(u32 address) {
+    constexpr u32 margin = 2048;
+    for (auto [first, bytes] : {std::pair{L::data, L::data_bytes + L::read_only_bytes},
+                                std::pair{L::stack, L::stack_bytes}, std::pair{L::code, L::code_bytes}})
+        if (address >= first - margin && address < first + bytes + margin) return true;
+    return address < 0xF000 || address >= top;
+}
+
+bool stays_near(const Cpu& cpu, const Instruction& in) {
+    bool flat_data = cpu.state.segment(Seg::Ds).flat(), flat_stack = cpu.state.segment(Seg::Ss).flat();
+    auto flat = [&](Seg s) { return cpu.state.segment(s).flat(); };
+    auto reg = [&](Reg r) { return static_cast<u32>(cpu.state.gpr[static_cast<u8>(r)]); };
+    if (in.has_memory && flat(in.memory.segment) && !memory_is_near(cpu, in)) return false;
+    bool wide = in.address_size == 4;
+    bool strings = in.row->translation == TranslationClass::String || in.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ ||
+                   in.mnemonic == ZYDIS_MNEMONIC_MASKMOVDQU;
+    bool flat_strings = flat_data || flat(in.string_segment());
+    if (strings && wide && flat_strings && !(is_near(reg(Reg::Esi)) && is_near(reg(Reg::Edi)))) return false;
+    if (in.mnemonic == ZYDIS_MNEMONIC_XLAT && wide && flat(in.string_segment()) && !is_near(reg(Reg::Ebx)))
+        return false;
+    if (!flat_stack) return true;
+    bool frame = in.mnemonic == ZYDIS_MNEMONIC_ENTER || in.mnemonic == ZYDIS_MNEMONIC_LEAVE;
+    return is_near(reg(Reg::Esp)) && (!frame || (is_near(reg(Reg::Ebp)) && is_near(reg(Reg::Ebp) - 128)));
+}
+
+void Tolerance::executes(const Instruction& in) {
+    // The order in which the bytes of an image are read is the processor's own affair.
+    if (in.mnemonic == ZYDIS_MNEMONIC_FLDENV || in.mnemonic == ZYDIS_MNEMONIC_FRSTOR ||
+        in.mnemonic == ZYDIS_MNEMONIC_FXRSTOR)
+        cr2 = page_offset_mask;
+    // So it is whether CALL looks at its target or at the stack first; here it does as the manual's pseudocode.
+    order_of_faults = in.mnemonic == ZYDIS_MNEMONIC_CALL;
+    dot_product |= in.mnemonic == ZYDIS_MNEMONIC_DPPS || in.mnemonic == ZYDIS_MNEMONIC_DPPD;
+    if (leaves_flags_of_its_own(in.mnemonic)) flags = in.flags_undefined;
+}
+
+// Beside an unmasked overflow or underflow the precision flag tells whether a result with unlimited exponent would
+// have been exact, which the masked form of the instruction does not show; nor does it show that DPPS ends before its
+// sums.
+u32 Tolerance::mxcsr(const OracleState& real) const {
+    u32 unmasked = real.fpu.mxcsr & ~(real.fpu.mxcsr >> 7) & 0x3F;
+    if (unmasked && dot_product) return 0x3F;
+    return unmasked & 0x18 ? 0x20 : 0;
+}
+
+bool leaves_half_done(const Instruction& in) {
+    return in.mnemonic == ZYDIS_MNEMONIC_POPA || in.mnemonic == ZYDIS_MNEMONIC_POPAD;
+}
+
+std::string hex(std::span<const u8> bytes) { return fmt::format("{:02x}", fmt::join(bytes, " ")); }
+
+void compare(std::vector<std::string>& differences, std::string_view what, u64 ours, u64 real) {
+    if (ours != real) differences.push_back(fmt::format("{} {:x} should be {:x}", what, ours, real));
+}
+
+void compare_bytes(std::vector<std::string>& differences, std::string_view what, std::span<const u8> ours,
+                   std::span<const u8> real) {
+    auto [a, b] = std::mismatch(ours.begin(), ours.end(), real.begin());
+    if (a == ours.end()) return;
+    auto at = static_cast<std::size_t>(a - ours.begin()) & ~std::size_t{7};
+    auto length = std::min<std::size_t>(16, ours.size() - at);
+    differences.push_back(
+        fmt::format("{}+{:x} {} should be {}", what, at, hex(ours.subspan(at, length)), hex(real.subspan(at, length))));
+}
+
+void compare_state(std::vector<std::string>& differences, const OracleState& ours, const OracleState& real,
+                   const Tolerance& ignored) {
+    for (u32 i = 0; i < 8; ++i) compare(differences, register_names[i], ours.gpr[i], real.gpr[i]);
+    compare(differences, "eip", ours.eip, real.eip);
+    compare(differences, "eflags", ours.eflags & ~ignored.flags, real.eflags & ~ignored.flags);
+    compare(differences, "control", ours.fpu.control, real.fpu.control);
+    compare(differences, "status", ours.fpu.status, real.fpu.status);
+    compare(differences, "tags", ours.fpu.tags, real.fpu.tags);
+    compare(differences, "mxcsr", ours.fpu.mxcsr & ~ignored.mxcsr(real), real.fpu.mxcsr & ~ignored.mxcsr(real));
+    for (u32 i = 0; i < 8; ++i) {
+        compare_bytes(differences, fmt::format("st{}", i), std::span{ours.fpu.st[i]}.first(10),
+                      std::span{real.fpu.st[i]}.first(10));
+        compare_bytes(differences, fmt::format("xmm{}", i), ours.fpu.xmm[i], real.fpu.xmm[i]);
+    }
+}
+
+}  // namespace vellum::test

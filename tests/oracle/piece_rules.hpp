@@ -1,0 +1,39 @@
+// Which pieces the host may run, what need not agree with it, and how differences are worded.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cpu/cpu.hpp"
+#include "support/host_oracle.hpp"
+
+namespace vellum::test {
+
+// Never mapped by the host but for the piece's own pages.
+bool is_near(u32 linear);
+
+// Would the processor touch host pages that are not the piece's? Then the piece does not run there. `in` has its row.
+bool stays_near(const Cpu& cpu, const Instruction& in);
+
+// What need not agree, by the instructions that a piece executed.
+struct Tolerance {
+    u32 cr2 = 0, flags = 0;
+    bool order_of_faults = false, dot_product = false;
+
+    void executes(const Instruction& in);
+    u32 mxcsr(const OracleState& real) const;
+};
+
+// POPA that faults half way may have loaded some registers.
+bool leaves_half_done(const Instruction& in);
+
+std::string hex(std::span<const u8> bytes);
+void compare(std::vector<std::string>& differences, std::string_view what, u64 ours, u64 real);
+void compare_bytes(std::vector<std::string>& differences, std::string_view what, std::span<const u8> ours,
+                   std::span<const u8> real);
+void compare_state(std::vector<std::string>& differences, const OracleState& ours, const OracleState& real,
+                   const Tolerance& ignored);
+
+}  // namespace vellum::test
