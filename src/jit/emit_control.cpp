@@ -107,12 +107,14 @@ void BlockEmitter::load_indirect_target() {
 
 void BlockEmitter::emit_jump_indirect() {
     load_indirect_target();
+    check_code_limit();
     flush_stack_pointer();
     e_.jmp(runtime_.lookup);
 }
 
 void BlockEmitter::emit_call_indirect() {
     load_indirect_target();
+    check_code_limit();
     if (mode_.flat_stack()) {
         push_immediate(next_eip(), in().operand_size);
     } else {
@@ -128,7 +130,10 @@ void BlockEmitter::emit_call_indirect() {
 }
 
 void BlockEmitter::emit_return() {
-    pop_to_r11(in().operand_size, in().op[0].kind == Operand::Kind::Immediate ? in().immediate & 0xFFFF : 0);
+    load_top_of_stack(in().operand_size);
+    check_code_limit();
+    u32 parameters = in().op[0].kind == Operand::Kind::Immediate ? in().immediate & 0xFFFF : 0;
+    drop_from_stack(in().operand_size + parameters);
     flush_stack_pointer();
     if (config_.return_prediction)
         e_.ret();

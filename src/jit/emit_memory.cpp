@@ -29,11 +29,23 @@ void BlockEmitter::effective_address() {
     if (in().address_size == 2) e_.movzx16(r8, r8);
 }
 
-// Leaves to the interpreter, which raises #GP or #SS, unless r8d + bytes - 1 <= limit. The sign of the difference is
-// looked at through memory, so that flags stay.
+// Leaves to the interpreter, which raises #GP or #SS, unless r8d + bytes - 1 <= limit.
 void BlockEmitter::check_limit(Seg s, u32 bytes) {
     e_.load32(r9, segment_field(s, offsetof(Segment, limit)));
     e_.lea64(r10, HostMem::at(r8, static_cast<i32>(bytes) - 1));
+    leave_unless_within();
+}
+
+// The same for the EIP in r11d that an indirect transfer wants: the fault is the transfer's, and nothing was popped.
+void BlockEmitter::check_code_limit() {
+    if (mode_.cs_limit == 0xFFFFFFFF) return;
+    e_.mov32_imm(r9, mode_.cs_limit);
+    e_.mov64(r10, r11);
+    leave_unless_within();
+}
+
+// Unless r10 <= r9. The sign of the difference is looked at through memory, so that flags stay.
+void BlockEmitter::leave_unless_within() {
     e_.not64(r10);
     e_.lea64(r9, HostMem::at(r9, r10, 0, 1));
     e_.store64(word(runtime_.context->scratch), r9);

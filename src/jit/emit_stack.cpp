@@ -47,8 +47,8 @@ void BlockEmitter::push_immediate(u32 value, u32 bytes) {
     pending_ += by;
 }
 
-// r11d becomes the zero-extended top of the stack; `extra` bytes more are dropped (RET n).
-void BlockEmitter::pop_to_r11(u32 bytes, u32 extra) {
+// r11d becomes the zero-extended top of the stack.
+void BlockEmitter::load_top_of_stack(u32 bytes) {
     HostMem top;
     if (mode_.flat_stack()) {
         top = stack_slot(pending_);
@@ -58,10 +58,18 @@ void BlockEmitter::pop_to_r11(u32 bytes, u32 extra) {
         top = through_segment(Seg::Ss, bytes);
     }
     bytes == 4 ? e_.load32(r11, top) : e_.load16(r11, top);
+}
+
+void BlockEmitter::drop_from_stack(u32 bytes) {
     if (mode_.flat_stack())
-        pending_ += static_cast<i32>(bytes + extra);
+        pending_ += static_cast<i32>(bytes);
     else
-        move_stack_pointer(static_cast<i32>(bytes + extra));
+        move_stack_pointer(static_cast<i32>(bytes));
+}
+
+void BlockEmitter::pop_to_r11(u32 bytes) {
+    load_top_of_stack(bytes);
+    drop_from_stack(bytes);
 }
 
 void BlockEmitter::emit_push() {

@@ -84,6 +84,8 @@ class BlockEmitter {
     void effective_address();                   // of in() to r8d
     HostMem through_segment(Seg s, u32 bytes);  // r8d: offset; gives the operand
     void check_limit(Seg s, u32 bytes);
+    void check_code_limit();
+    void leave_unless_within();
     bool must_swap() const;
     void emit_ident();
     void emit_ident_plain();
@@ -94,7 +96,9 @@ class BlockEmitter {
     // --- STACK and STRING (emit_stack.cpp, emit_string.cpp)
     void push_register(u8 host, u32 bytes, u32 written = 0);
     void push_immediate(u32 value, u32 bytes);
-    void pop_to_r11(u32 bytes, u32 extra = 0);
+    void load_top_of_stack(u32 bytes);
+    void drop_from_stack(u32 bytes);
+    void pop_to_r11(u32 bytes);
     void move_stack_pointer(i32 by);
     void emit_push();
     void emit_pop();
