@@ -46,6 +46,8 @@ class Judge {
  private:
     struct Walk;
     Walk run_interpreter(const Piece& piece);
+    std::vector<u8> bytes_at(u32 linear) const;
+    bool host_may_go_on(const std::vector<u8>& bytes, bool first, Tolerance& tolerance) const;
     void run_host(const Piece& piece, const PieceMemory& memory, const Walk& walk, Verdict& verdict);
     void run_translator(const Piece& piece, const PieceMemory& memory, const Walk& walk, Verdict& verdict);
     void run_in_terms(const Piece& piece, const PieceMemory& memory, Verdict& verdict);

@@ -46,6 +46,9 @@ bool is_near(u32 address) {
 }
 
 bool stays_near(const Cpu& cpu, const Instruction& in) {
+    // A conditional branch as the last instruction of a segment faults here even when it is taken.
+    if (in.op[0].kind == Operand::Kind::Relative && cpu.state.eip + in.length > cpu.state.segment(Seg::Cs).limit)
+        return false;
     bool flat_data = cpu.state.segment(Seg::Ds).flat(), flat_stack = cpu.state.segment(Seg::Ss).flat();
     auto flat = [&](Seg s) { return cpu.state.segment(s).flat(); };
     auto reg = [&](Reg r) { return static_cast<u32>(cpu.state.gpr[static_cast<u8>(r)]); };
