@@ -44,7 +44,8 @@ void BlockEmitter::check_code_limit() {
     leave_unless_within();
 }
 
-// Unless r10 <= r9. The sign of the difference is looked at through memory, so that flags stay.
+// Unless r10 <= r9. The sign of the difference is looked at through memory, so that flags stay. The guest's ESP is that
+// of the start of the instruction: POP [m] has moved it by now.
 void BlockEmitter::leave_unless_within() {
     e_.not64(r10);
     e_.lea64(r9, HostMem::at(r9, r10, 0, 1));
@@ -55,7 +56,7 @@ void BlockEmitter::leave_unless_within() {
     e_.load32(rcx, upper);
     u32 inside = e_.jrcxz_forward();
     e_.mov64(rcx, r10);
-    leave_to_interpreter_at(e_.jmp_forward(), pending_);
+    leave_to_interpreter_at(e_.jmp_forward(), out_.side.back().esp_delta);
     e_.land_short(inside);
     e_.mov64(rcx, r10);
 }
