@@ -61,7 +61,7 @@ Board::Chips::Chips(Bus& ports, Bus& mmio, Scheduler& scheduler, GuestMemory& me
       keyboard_controller{
           ports,     isa.line(1), isa.line(12),
           scheduler, log,         {.set_a20 = hooks.a20_from_keyboard, .a20 = hooks.a20, .reset_request = hooks.reset},
-          keyboard,  nullptr},
+          keyboard,  &mouse},
       post_port{ports},
       vga{ports, mmio, scheduler, vram, log},
       vga_function{vga, mmio, parts.firmware.vga_bios, hooks.framebuffer},
