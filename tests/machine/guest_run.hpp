@@ -41,6 +41,8 @@ class GuestRun {
     Machine::Slice run_slice() {
         u64 done = machine_->board().state().instructions;
         REQUIRE(done < most_instructions);
+        REQUIRE(guest_time() < most_time);                         // a guest that halts for ever retires nothing
+        machine_->board().cpu().attention.clear(Attention::Stop);  // nobody else is here to look around
         return machine_->run_slice(done + slice_instructions);
     }
 
@@ -70,6 +72,7 @@ class GuestRun {
 
  private:
     static constexpr u64 most_instructions = 400'000'000, slice_instructions = 1'000'000;
+    static constexpr Nanoseconds most_time = 60 * second;
 
     std::string debug_text_;
     Log log_;
