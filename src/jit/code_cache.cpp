@@ -56,6 +56,7 @@ u64 CodeCache::code_bytes() const {
 }
 
 Block& CodeCache::insert(const GuestBlock& guest, const std::function<void(Encoder&, Block&)>& emit) {
+    if (groups_.size() >= most_groups) clear();
     if (regions_[current_].end - regions_[current_].at < most_block_bytes) {
         if (before_eviction) before_eviction();
         current_ = (current_ + 1) % region_count;

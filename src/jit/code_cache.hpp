@@ -64,7 +64,7 @@ class CodeCache {
     u64 code_bytes() const;
 
  private:
-    static constexpr u32 region_count = 8, most_block_bytes = 24 << 10;
+    static constexpr u32 region_count = 8, most_block_bytes = 24 << 10, most_groups = 1 << 16;
     struct Region {
         u32 begin = 0, end = 0, at = 0;
         std::vector<std::unique_ptr<Block>> blocks;  // by address

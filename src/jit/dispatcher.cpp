@@ -14,6 +14,7 @@ namespace vellum {
 
 namespace {
 constexpr u64 dr7_enables = 0xFF;
+constexpr std::size_t most_modes = 1024;  // each CS of real-mode code is one
 constexpr u64 most_limit = u64{1} << 55;
 }  // namespace
 
@@ -105,7 +106,14 @@ u32 Translator::mode_number(const CodeMode& mode) {
     if (last_mode_ < modes_.size() && modes_[last_mode_] == mode) return last_mode_;
     auto found = std::find(modes_.begin(), modes_.end(), mode);
     last_mode_ = static_cast<u32>(found - modes_.begin());
-    if (found == modes_.end()) modes_.push_back(mode);
+    if (found != modes_.end()) return last_mode_;
+    if (modes_.size() >= most_modes) {
+        cache_.clear();
+        views_.forget();
+        modes_.clear();
+    }
+    last_mode_ = static_cast<u32>(modes_.size());
+    modes_.push_back(mode);
     return last_mode_;
 }
 

@@ -33,6 +33,7 @@ ModeState& ViewStates::state(const View& view, u32 mode) {
     auto& modes = of_view(view).modes;
     if (mode >= modes.size()) modes.resize(mode + 1);
     if (!modes[mode]) {
+        if (count_ >= most_states) forget();
         modes[mode] = std::make_unique<ModeState>(underflow_);
         ++count_;
     }
@@ -49,15 +50,15 @@ bool ViewStates::refresh(const View& view) {
 }
 
 void ViewStates::clear() {
-    bool too_many = count_ > most_states;
     for (OfView& view : views_)
-        for (auto& mode : view.modes) {
-            if (too_many)
-                mode.reset();
-            else if (mode)
-                mode->clear();
-        }
-    if (too_many) count_ = 0;
+        for (auto& mode : view.modes)
+            if (mode) mode->clear();
+}
+
+void ViewStates::forget() {
+    for (OfView& view : views_)
+        for (auto& mode : view.modes) mode.reset();
+    count_ = 0;
 }
 
 }  // namespace vellum

@@ -34,11 +34,14 @@ class ViewStates {
  public:
     explicit ViewStates(u64 underflow) : underflow_{underflow} {}
 
+    // Good until the next call: the guest may use more modes (one for each CS of real-mode code) than there is room
+    // for.
     ModeState& state(const View& view, u32 mode);
     // Has anything from which code was translated gone from the view since the last call? Then its states are empty
     // now.
     bool refresh(const View& view);
-    void clear();  // all views: code has been freed
+    void clear();   // all views: code has been freed
+    void forget();  // the same, and numbers of modes mean others from now on
 
  private:
     static constexpr std::size_t most_states = 256;

@@ -191,3 +191,17 @@ TEST_CASE("invalidation: eviction in the middle of a loop does no harm", "[jit][
     CHECK(m.reg(Reg::Edx) == 10 * functions);
     CHECK(m.engine->statistics().blocks_evicted > 0);
 }
+
+TEST_CASE("invalidation: more code segments than there is room for modes", "[jit][invalidation]") {
+    RealModeMachine m{1u << 20, make_plain_translator};
+    constexpr u32 segments = 3000, first = 0x2000;
+    // In each segment: inc cx; jmp far to the next.
+    for (u32 i = 0; i < segments; ++i) {
+        u16 next = static_cast<u16>(first + i + 1);
+        m.poke((first + i) * 16, {0x41, 0xEA, 0, 0, static_cast<u8>(next), static_cast<u8>(next >> 8)});
+    }
+    m.poke((first + segments) * 16, {0xF4});
+    m.run({0xEA, 0, 0, static_cast<u8>(first & 0xFF), static_cast<u8>(first >> 8)});
+    CHECK(m.state.activity == Activity::Halted);
+    CHECK(m.reg(Reg::Ecx) == segments);
+}
