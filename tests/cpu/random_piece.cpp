@@ -55,12 +55,18 @@ bool leaves_flags_of_its_own(Mnemonic m) {
            m == ZYDIS_MNEMONIC_DAA || m == ZYDIS_MNEMONIC_DAS;
 }
 
-bool may_run_in_piece(const Instruction& in) {
+std::string_view why_not_in_piece(const Instruction& in) {
     bool host_thread_storage =
         in.segment_override == static_cast<u8>(Seg::Fs) || in.segment_override == static_cast<u8>(Seg::Gs);
-    return !excluded.contains(in.mnemonic) && !far_transfer(in) && !writes_segment(in) && !host_thread_storage &&
-           !differs_among_processors(in);
+    if (host_thread_storage) return "FS and GS are the host's";
+    if (writes_segment(in)) return "changes selectors";
+    if (far_transfer(in)) return "leaves the code segment";
+    if (differs_among_processors(in)) return "processors differ";
+    if (excluded.contains(in.mnemonic)) return "asks the system";
+    return "";
 }
+
+bool may_run_in_piece(const Instruction& in) { return why_not_in_piece(in).empty(); }
 
 u32 RandomPieces::interesting() {
     constexpr u32 values[] = {0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <random>
+#include <string_view>
 #include <vector>
 
 #include "cpu/decoder.hpp"
@@ -47,6 +48,8 @@ class RandomPieces {
     Decoder decoder_;
 };
 
+// In a few words; empty: it may run.
+std::string_view why_not_in_piece(const Instruction& in);
 // May it run in a piece: not what tells of the host's tables, changes selectors, or leaves for another program.
 bool may_run_in_piece(const Instruction& in);
 

@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-#include "oracle/campaign.hpp"
+#include "oracle/coverage.hpp"
 
 namespace vellum::test {
 
@@ -32,6 +32,18 @@ void run_campaign(u64 seed, u64 first_stretch, u64 stretches) {
 TEST_CASE("hardware: random pieces do the same on the translator, the interpreter and the real processor") {
     run_campaign(1, 0, 70);
     if (const char* seed = std::getenv("VELLUM_ORACLE_SEED")) run_campaign(std::strtoull(seed, nullptr, 0), 0, 280);
+}
+
+TEST_CASE(
+    "hardware: every opcode form that the decoder accepts has been run on the translator and the real processor") {
+    HostOracle host;
+    Coverage coverage = cover_all_forms(false, 3, 1, host);
+    std::string examples;
+    for (const std::string& example : coverage.examples) examples += example + "\n";
+    INFO(coverage.table());
+    CHECK(examples == "");
+    CHECK(coverage.missing == std::vector<std::string>{});
+    CHECK(coverage.forms > 10'000);
 }
 
 }  // namespace vellum::test

@@ -1,5 +1,5 @@
 // oracle_run --seed S [--first N] [--pieces N] [--resume FILE]: the hardware oracle for as long as one likes. FILE gets
-// a line of totals after each round and says where to go on.
+// a line of totals after each round and says where to go on. --coverage: every opcode form instead, and the table.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -7,7 +7,7 @@
 #include <fstream>
 #include <string>
 
-#include "oracle/campaign.hpp"
+#include "oracle/coverage.hpp"
 
 using namespace vellum;
 using namespace vellum::test;
@@ -17,7 +17,7 @@ namespace {
 struct Options {
     u64 seed = 1, first = 0, pieces = 100'000;
     std::string resume;
-    bool quiet = false;
+    bool quiet = false, coverage = false;
 };
 
 bool take_options(int count, char** words, Options& options) {
@@ -25,6 +25,10 @@ bool take_options(int count, char** words, Options& options) {
         std::string_view word = words[i];
         if (word == "--quiet") {
             options.quiet = true;
+            continue;
+        }
+        if (word == "--coverage") {
+            options.coverage = true;
             continue;
         }
         if (i + 1 >= count) return false;
@@ -55,17 +59,27 @@ void read_resume(Options& options, u64& wrong) {
     }
 }
 
+int print_coverage(u64 seed, HostOracle& host) {
+    constexpr u32 draws = 4;
+    Coverage coverage = cover_all_forms(true, seed, draws, host);
+    for (const std::string& example : coverage.examples) fmt::print("{}\n", example);
+    fmt::print("{}", coverage.table());
+    return !coverage.examples.empty() || !coverage.missing.empty();
+}
+
 }  // namespace
 
 int main(int count, char** words) {
     Options options;
     if (!take_options(count, words, options)) {
-        fmt::print(stderr, "usage: oracle_run [--seed S] [--first N] [--pieces N] [--resume FILE] [--quiet]\n");
+        fmt::print(stderr,
+                   "usage: oracle_run [--seed S] [--first N] [--pieces N] [--resume FILE] [--quiet] [--coverage]\n");
         return 2;
     }
     u64 wrong_before = 0;
     if (!options.resume.empty()) read_resume(options, wrong_before);
     HostOracle host;
+    if (options.coverage) return print_coverage(options.seed, host);
     Totals totals;
     u64 n = options.first / stretch_pieces,
         end = (options.first + options.pieces + stretch_pieces - 1) / stretch_pieces;

@@ -82,7 +82,7 @@ bool Judge::host_may_go_on(const std::vector<u8>& bytes, bool first, Tolerance& 
     auto decoded = decoder_.decode(bytes, state.code32(), in);
     if (bytes.empty() || decoded == DecodeStatus::NeedMoreBytes)
         return is_near(static_cast<u32>(state.segment(Seg::Cs).base + state.eip));
-    if (bytes[0] == 0xCC) return true;
+    if (decoded == DecodeStatus::Ok && in.mnemonic == ZYDIS_MNEMONIC_INT3) return true;
     if (decoded != DecodeStatus::Ok || !may_run_in_piece(in) || leaves_half_done(in)) return false;
     if (leaves_flags_of_its_own(in.mnemonic) && !first) return false;
     in.row = find_row(in);

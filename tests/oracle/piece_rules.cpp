@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "cpu/memory_access.hpp"
 #include "cpu/random_piece.hpp"
@@ -60,7 +61,8 @@ bool stays_near(const Cpu& cpu, const Instruction& in) {
     if (strings && wide && flat_strings && !(is_near(reg(Reg::Esi)) && is_near(reg(Reg::Edi)))) return false;
     if (in.mnemonic == ZYDIS_MNEMONIC_XLAT && wide && flat(in.string_segment()) && !is_near(reg(Reg::Ebx)))
         return false;
-    if (!flat_stack) return true;
+    bool uses_stack = in.row->translation != TranslationClass::Ident && !strings;
+    if (!flat_stack || !uses_stack) return true;
     bool frame = in.mnemonic == ZYDIS_MNEMONIC_ENTER || in.mnemonic == ZYDIS_MNEMONIC_LEAVE;
     return is_near(reg(Reg::Esp)) && (!frame || (is_near(reg(Reg::Ebp)) && is_near(reg(Reg::Ebp) - 128)));
 }
@@ -97,8 +99,8 @@ void compare(std::vector<std::string>& differences, std::string_view what, u64 o
 
 void compare_bytes(std::vector<std::string>& differences, std::string_view what, std::span<const u8> ours,
                    std::span<const u8> real) {
+    if (std::memcmp(ours.data(), real.data(), ours.size()) == 0) return;
     auto [a, b] = std::mismatch(ours.begin(), ours.end(), real.begin());
-    if (a == ours.end()) return;
     auto at = static_cast<std::size_t>(a - ours.begin()) & ~std::size_t{7};
     auto length = std::min<std::size_t>(16, ours.size() - at);
     differences.push_back(
