@@ -1,0 +1,81 @@
+// Links, jump cache, return prediction and windows: each is an optimisation, and each may be switched off.
+#include <catch2/catch.hpp>
+
+#include "jit/engine_pair.hpp"
+#include "jit/guest_program.hpp"
+
+using namespace vellum;
+using namespace vellum::test;
+namespace x86 = asmjit::x86;
+
+namespace {
+
+// Loops, calls, an indirect call through memory on another page, and strings; the sum in EAX.
+std::vector<u8> program() {
+    return assemble(TestMachine::code_at, [](x86::Assembler& a) {
+        auto again = a.newLabel(), function = a.newLabel(), other = a.newLabel();
+        a.mov(x86::ebp, 500);
+        a.lea(x86::eax, x86::ptr(other));
+        a.mov(x86::dword_ptr(0x10000), x86::eax);
+        a.xor_(x86::eax, x86::eax);
+        a.bind(again);
+        a.call(function);
+        a.call(x86::dword_ptr(0x10000));
+        a.dec(x86::ebp);
+        a.jnz(again);
+        a.hlt();
+        a.bind(function);
+        a.add(x86::eax, x86::ebp);
+        a.ret();
+        pad_to(a, 4096);
+        a.bind(other);
+        a.push(x86::eax);
+        a.mov(x86::edi, 0x11000);
+        a.mov(x86::ecx, 8);
+        a.db(0xF3);  // rep stosd
+        a.db(0xAB);
+        a.pop(x86::eax);
+        a.add(x86::eax, x86::dword_ptr(0x11000));
+        a.ret();
+    });
+}
+
+u32 result(const EngineFactory& make) {
+    FlatMachine m{1u << 20, make};
+    m.poke(TestMachine::code_at, program());
+    m.run_from(TestMachine::code_at);
+    return m.reg(Reg::Eax);
+}
+
+struct Switch {
+    const char* name;
+    void (*turn)(TranslatorConfig&);
+};
+
+}  // namespace
+
+TEST_CASE("linking: every optimisation can be switched off", "[jit][linking]") {
+    auto off = GENERATE(values<Switch>({
+        {"none", [](TranslatorConfig&) {}},
+        {"chaining", [](TranslatorConfig& c) { c.chaining = false; }},
+        {"jump cache", [](TranslatorConfig& c) { c.jump_cache = false; }},
+        {"return prediction", [](TranslatorConfig& c) { c.return_prediction = false; }},
+        {"window forms", [](TranslatorConfig& c) { c.window_forms = false; }},
+        {"adaptive sites", [](TranslatorConfig& c) { c.adaptive_sites = false; }},
+        {"long blocks", [](TranslatorConfig& c) { c.most_instructions = 1; }},
+    }));
+    INFO("off: " << off.name);
+    TranslatorConfig config;
+    config.verify = true;
+    off.turn(config);
+    CHECK(result([&](Cpu& cpu) { return make_translator(cpu, config); }) == result(make_interpreter));
+}
+
+TEST_CASE("linking: a loop runs without the dispatcher", "[jit][linking]") {
+    FlatMachine m{1u << 20, make_plain_translator};
+    m.poke(TestMachine::code_at, program());
+    m.run_from(TestMachine::code_at);
+    // HLT and little else was left for the interpreter, and every block was translated once.
+    CHECK(m.engine->statistics().interpreted_instructions < 20);
+    CHECK(m.engine->statistics().blocks_translated < 40);
+}
