@@ -28,6 +28,7 @@ class Archive {
     // A part that finds a loaded value out of its range says so; the whole load is then refused.
     void refuse() { ok_ = false; }
     const std::vector<u8>& bytes() const { return bytes_; }
+    bool at_end() const { return position_ == bytes_.size(); }  // loading: nothing is left over
 
     template <typename T>
     requires std::integral<T> || std::floating_point<T> || std::is_enum_v<T>

@@ -29,4 +29,16 @@ SharedMemory::~SharedMemory() {
     if (descriptor_ >= 0) close(descriptor_);
 }
 
+std::vector<SharedMemory::Range> SharedMemory::used_ranges() const {
+    std::vector<Range> ranges;
+    for (u64 at = 0; at < size_;) {
+        off_t first = lseek(descriptor_, static_cast<off_t>(at), SEEK_DATA);
+        if (first < 0) break;  // ENXIO: holes up to the end
+        off_t end = lseek(descriptor_, first, SEEK_HOLE);
+        at = end < 0 ? size_ : static_cast<u64>(end);
+        ranges.push_back({static_cast<u64>(first), at});
+    }
+    return ranges;
+}
+
 }  // namespace vellum

@@ -6,6 +6,10 @@
 
 namespace vellum {
 
+namespace {
+constexpr Nanoseconds longest_delay = 3600 * second;  // of a vCPU thread between two looks at the clock
+}
+
 Timer::Timer(Scheduler& scheduler, std::function<void()> fire)
     : scheduler_{scheduler}, fire_{std::move(fire)}, number_{scheduler.timers_made_++} {}
 
@@ -27,7 +31,10 @@ void Timer::serialize(Archive& a) {
     bool active = active_;
     Nanoseconds deadline = active_ ? deadline_ : 0;  // of a stopped timer it says nothing
     a(active, deadline);
+    if (active && deadline > end_of_time) return a.refuse();
     if (!a.loading()) return;
+    // One that is long overdue would fire for ages when it is a periodic one's.
+    if (active && deadline + longest_delay < scheduler_.now()) return a.refuse();
     stop();
     if (active) start_at(deadline);
 }
@@ -39,6 +46,13 @@ bool Scheduler::Earlier::operator()(const Timer* a, const Timer* b) const {
 Nanoseconds Scheduler::now() const {
     if (source_ && !firing_) now_ = std::max(now_, source_->guest_time());
     return now_;
+}
+
+void Scheduler::serialize(Archive& a) {
+    Nanoseconds time = now();
+    a(time);
+    if (time > end_of_time) return a.refuse();
+    if (a.loading()) now_ = time;
 }
 
 Nanoseconds Scheduler::next_deadline() const { return queue_.empty() ? ~Nanoseconds{0} : (*queue_.begin())->deadline_; }

@@ -11,6 +11,9 @@ namespace vellum {
 
 class Scheduler;
 
+// No machine gets this old: later times in a snapshot are damage.
+constexpr Nanoseconds end_of_time = u64{100 * 365} * 24 * 3600 * second;
+
 // A device owns its timers as members. While one fires, time stands at its deadline, so a periodic device simply
 // starts it again and never drifts. A timer carries its own deadline through `serialize`; the queue is never saved.
 class Timer {
@@ -52,7 +55,7 @@ class Scheduler {
     Nanoseconds next_deadline() const;  // ~0 when nothing is due ever
     void advance_to(Nanoseconds time);  // fires everything due, in order
     void set_time_source(TimeSource* source) { source_ = source; }
-    void serialize(Archive& a) { a(now_); }
+    void serialize(Archive& a);
 
  private:
     friend class Timer;

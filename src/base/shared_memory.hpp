@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "base/types.hpp"
 
@@ -17,6 +18,13 @@ class SharedMemory {
 
     std::span<u8> bytes() const { return {base_, size_}; }
     int descriptor() const { return descriptor_; }  // for further mappings of the same bytes
+
+    // The parts that were ever written, in order and in whole pages. All others read as zeros, and looking at those
+    // through bytes() would make the host find memory for them.
+    struct Range {
+        u64 first, end;
+    };
+    std::vector<Range> used_ranges() const;
 
  private:
     int descriptor_ = -1;

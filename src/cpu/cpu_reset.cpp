@@ -1,4 +1,7 @@
 // The processor after power-on and RESET# (SDM 3A table 9-1), and its part of a snapshot.
+#include <algorithm>
+#include <iterator>
+
 #include "base/archive.hpp"
 #include "cpu/state.hpp"
 
@@ -40,9 +43,25 @@ void serialize(FxImage& fpu, Archive& archive) {
 bool plausible(const CpuState& state) {
     bool wide = false;
     for (u64 gpr : state.gpr) wide |= gpr >> 32 != 0;
+    for (u64 value : {state.eip, state.cr0, state.cr2, state.cr3, state.cr4, state.gdtr.base, state.idtr.base})
+        wide |= value >> 32 != 0;
+    for (u64 value : state.dr) wide |= value >> 32 != 0;
+    constexpr u16 no_access_bits = 0x0F00;
+    auto sound = [](const Segment& s) { return s.base >> 32 == 0 && !(s.access & no_access_bits); };
+    bool segments =
+        std::all_of(std::begin(state.seg), std::end(state.seg), sound) && sound(state.ldtr) && sound(state.tr);
+    constexpr u32 no_flags =
+        ~(eflags::arithmetic | eflags::fixed | eflags::tf | eflags::if_ | eflags::df | eflags::iopl | eflags::nt |
+          eflags::rf | eflags::vm | eflags::ac | eflags::vif | eflags::vip | eflags::id);
+    bool flags = state.eflags & eflags::fixed && !(state.eflags & no_flags);
+    bool privilege = !state.protected_mode() ? state.cpl == 0 && !state.v86()
+                     : state.v86()           ? state.cpl == 3
+                                             : state.cpl <= 3;
     bool activity = state.activity <= Activity::Shutdown, shadow = state.shadow <= Shadow::MovSs;
-    return !wide && state.eip >> 32 == 0 && state.cpl <= 3 && activity && shadow && state.eflags & eflags::fixed &&
-           !(state.fpu.mxcsr & 0xFFFF0000) && !(state.cr0 & cr0::pg && !(state.cr0 & cr0::pe));
+    bool control = !(state.paging() && !state.protected_mode()) && !(state.efer & ~efer::nxe);
+    bool a20 = state.a20_mask == ~u64{0} || state.a20_mask == ~(u64{1} << 20);
+    return !wide && segments && flags && privilege && activity && shadow && control && a20 &&
+           !(state.fpu.mxcsr & 0xFFFF0000);
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ class AtapiCd final : public IdeDrive {
     // A person changes the disc, or takes it out (null); the guest hears of it by a unit attention. A lock by the
     // guest does not hinder it.
     void change_medium(std::unique_ptr<BlockBackend> medium);
+    BlockBackend* medium() { return medium_.get(); }  // in the drive, its tray open or not
     bool has_medium() const { return medium_ != nullptr && !tray_open_; }
 
     void serialize(Archive&) override;

@@ -4,10 +4,17 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/types.hpp"
 
 namespace vellum {
+
+// Which file of the host an image is: enough to tell, later, whether it is still what it was.
+struct ImageIdentity {
+    std::string path;
+    i64 modified = 0;  // nanoseconds since 1970-01-01 UTC
+};
 
 class BlockBackend {
 public:
@@ -18,6 +25,13 @@ public:
     virtual bool read(u64 offset, std::span<u8> bytes) = 0;
     virtual bool write(u64 offset, std::span<const u8> bytes) = 0;
     virtual bool flush() = 0;  // returns when the bytes are on the host's disk
+
+    virtual ImageIdentity identity() const { return {}; }
+    // Whether writes are kept apart from the image (ImageAccess::Snapshot), and the blocks that were written so far:
+    // offsets, each of up to kept_block bytes (the last one of an image may be shorter).
+    static constexpr u32 kept_block = 4096;
+    virtual bool keeps_writes_apart() const { return false; }
+    virtual std::vector<u64> blocks_kept_apart() const { return {}; }
 };
 
 enum class ImageAccess : u8 { ReadOnly, ReadWrite, Snapshot };  // Snapshot: writes are kept apart and discarded

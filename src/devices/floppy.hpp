@@ -22,6 +22,8 @@ class Floppy final : public Device {
     void change_medium(u8 drive, std::unique_ptr<BlockBackend> medium) {
         drives_[drive].change_medium(std::move(medium));
     }
+    bool attached(u8 drive) const { return drives_[drive].attached(); }
+    BlockBackend* medium(u8 drive) { return drives_[drive].medium(); }
     // What firmware finds in CMOS byte 10h: the first drive's type in the high half.
     u8 cmos_types() const { return static_cast<u8>(drives_[0].type() << 4 | drives_[1].type()); }
 

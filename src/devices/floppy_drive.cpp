@@ -85,9 +85,10 @@ bool FloppyDrive::write(u8 head, u8 sector, std::span<const u8> bytes) {
 }
 
 void FloppyDrive::serialize(Archive& a) {
-    a(cylinder_, changed_);
-    if (cylinder_ > last_cylinder) {
+    a(cylinder_, changed_, type_);
+    if (cylinder_ > last_cylinder || type_ > 6) {
         cylinder_ = 0;
+        type_ = 4;
         a.refuse();
     }
 }

@@ -32,6 +32,7 @@ class FloppyDrive {
     bool attached() const { return attached_; }
     u8 type() const { return attached_ ? type_ : 0; }
     bool has_medium() const { return medium_ != nullptr; }
+    BlockBackend* medium() { return medium_.get(); }
     const FloppyGeometry& geometry() const { return geometry_; }
     bool write_protected() const { return medium_ && medium_->read_only(); }
     // Whether a disk of this kind can be read at the data rate.

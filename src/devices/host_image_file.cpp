@@ -22,13 +22,19 @@ namespace {
 
 class Descriptor {
  public:
-    explicit Descriptor(int number) : number_{number} {}
-    Descriptor(Descriptor&& other) noexcept : number_{std::exchange(other.number_, -1)} {}
+    explicit Descriptor(int number, std::string path = {}) : number_{number}, path_{std::move(path)} {}
+    Descriptor(Descriptor&& other) noexcept
+        : number_{std::exchange(other.number_, -1)}, path_{std::move(other.path_)} {}
     Descriptor& operator=(Descriptor&&) = delete;
     ~Descriptor() {
         if (number_ >= 0) ::close(number_);
     }
     int number() const { return number_; }
+    ImageIdentity identity() const {
+        struct stat status {};
+        if (::fstat(number_, &status) != 0) return {path_, 0};
+        return {path_, i64{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};
+    }
 
     bool read(u64 offset, std::span<u8> bytes) const {
         while (!bytes.empty()) {
@@ -54,6 +60,7 @@ class Descriptor {
 
  private:
     int number_;
+    std::string path_;
 };
 
 class ImageFile final : public BlockBackend {
@@ -75,6 +82,7 @@ class ImageFile final : public BlockBackend {
         dirty_ = false;
         return true;
     }
+    ImageIdentity identity() const override { return file_.identity(); }
 
  private:
     Descriptor file_;
@@ -95,6 +103,14 @@ class SnapshotImage final : public BlockBackend {
     u64 size() const override { return size_; }
     bool read_only() const override { return false; }
     bool flush() override { return true; }
+    ImageIdentity identity() const override { return image_.identity(); }
+    bool keeps_writes_apart() const override { return true; }
+    std::vector<u64> blocks_kept_apart() const override {
+        std::vector<u64> offsets;
+        for (u64 block = 0; block < written_.size(); ++block)
+            if (written_[block]) offsets.push_back(block * block_size);
+        return offsets;
+    }
 
     bool read(u64 offset, std::span<u8> bytes) override {
         while (!bytes.empty()) {
@@ -122,7 +138,7 @@ class SnapshotImage final : public BlockBackend {
     }
 
  private:
-    static constexpr u64 block_size = 4096;
+    static constexpr u64 block_size = kept_block;
 
     bool copy_up(u64 block) {
         if (written_[block]) return true;
@@ -157,7 +173,8 @@ Descriptor unnamed_file() {
 
 std::unique_ptr<BlockBackend> open_image(const std::string& path, ImageAccess access, u32 granularity) {
     bool writes = access == ImageAccess::ReadWrite;
-    Descriptor file{::open(path.c_str(), (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK)};  // a pipe must not hold us
+    // Without O_NONBLOCK, a pipe would hold us here.
+    Descriptor file{::open(path.c_str(), (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK), path};
     if (file.number() < 0) {
         bool forbidden = errno == EACCES || errno == EROFS || errno == EPERM;
         const char* advice = !forbidden ? "check the name"
@@ -179,7 +196,8 @@ std::unique_ptr<BlockBackend> open_image(const std::string& path, ImageAccess ac
             fmt::format("{}: its size of {} bytes is not a multiple of {}: it is not a raw image, or cut off", path,
                         size, granularity));
     if (::flock(file.number(), (writes ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        throw UsageError(fmt::format("{}: in use already, twice here or by another Vellum: end that one, or work on a copy", path));
+        throw UsageError(
+            fmt::format("{}: in use already, twice here or by another Vellum: end that one, or work on a copy", path));
     if (access == ImageAccess::Snapshot) return std::make_unique<SnapshotImage>(std::move(file), unnamed_file(), size);
     return std::make_unique<ImageFile>(std::move(file), size, !writes);
 }

@@ -58,9 +58,9 @@ class SdlLibrary {
     }
 };
 
-std::string free_screenshot_name() {
+std::string free_name(const char* ending) {
     for (u32 number = 1;; ++number) {
-        std::string name = fmt::format("vellum-{}.png", number);
+        std::string name = fmt::format("vellum-{}.{}", number, ending);
         std::error_code error;
         if (!std::filesystem::exists(name, error)) return name;
     }
@@ -103,21 +103,26 @@ class Session {
     }
 
     void update_title() {
+        if (std::string message = control_.take_message(); !message.empty()) set_notice(std::move(message));
         std::string title = quitting_ ? "Vellum - ending" : status_text(control_.status());
         if (window_.grabbed()) title += " - Ctrl+Alt+G frees the mouse";
         if (!notice_.empty() && static_cast<i32>(SDL_GetTicks() - notice_until_) < 0) title += " - " + notice_;
         window_.set_title(title);
     }
 
-    void notice(std::string text) {
+    void set_notice(std::string text) {
         notice_ = std::move(text);
         notice_until_ = SDL_GetTicks() + notice_milliseconds;
+    }
+
+    void notice(std::string text) {
+        set_notice(std::move(text));
         update_title();
     }
 
     void screenshot() {
         try {
-            const std::string name = free_screenshot_name();
+            const std::string name = free_name("png");
             write_png(name, picture_);
             notice(fmt::format("saved {}", name));
         } catch (const HostError& error) {
@@ -142,6 +147,7 @@ class Session {
                 break;
             }
             case HotKey::Screenshot: screenshot(); break;
+            case HotKey::Save: control_.request_save(free_name("snapshot")); break;
         }
     }
 

@@ -13,6 +13,7 @@ HotKey hot_key(SDL_Scancode code) {
         case SDL_SCANCODE_F: return HotKey::ToggleFullscreen;
         case SDL_SCANCODE_S: return HotKey::ToggleScaling;
         case SDL_SCANCODE_P: return HotKey::Screenshot;
+        case SDL_SCANCODE_W: return HotKey::Save;
         default: return HotKey::None;
     }
 }

@@ -9,7 +9,7 @@
 
 namespace vellum {
 
-enum class HotKey : u8 { None, ToggleGrab, ToggleFullscreen, ToggleScaling, Screenshot };
+enum class HotKey : u8 { None, ToggleGrab, ToggleFullscreen, ToggleScaling, Screenshot, Save };
 
 class SdlInput {
  public:

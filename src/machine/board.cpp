@@ -123,15 +123,22 @@ void Board::reset() {
 void Board::serialize(Archive& archive) {
     archive.section("board", 1);
     vellum::serialize(state_, archive);
-    archive(clock_, scheduler_, a20_, chips_->isa);
+    bool nmi = cpu_.attention.reasons() & Attention::Nmi;
+    archive(clock_, scheduler_, a20_, nmi, chips_->isa);
+    if (archive.loading() && scheduler_.now() > clock_.guest_time()) archive.refuse();
     for (Device* device : devices_) {
         archive.section(device->name(), 1);
         device->serialize(archive);
     }
-    if (archive.loading()) {
-        cpu_.mmu.flush();
-        update_interrupt();
-    }
+    if (!archive.loading()) return;
+    if (a20_ != (state_.a20_mask == ~u64{0})) archive.refuse();
+    cpu_.mmu.flush();
+    if (nmi)
+        cpu_.attention.raise(Attention::Nmi);
+    else
+        cpu_.attention.clear(Attention::Nmi);
+    update_interrupt();
+    events_ = BoardEvents{};
 }
 
 // --- interrupts
@@ -246,7 +253,8 @@ Picture Board::screenshot() {
 bool Board::update_text(TextScreen& screen) { return chips_->screen.update(clock_.guest_time(), screen); }
 bool Board::flush_disks() {
     bool all = true;
-    for (BlockBackend* image : chips_->disk_images) all &= image->flush();
+    for (DrivePlace& place : drives())
+        if (place.medium) all &= place.medium->flush();
     return all;
 }
 

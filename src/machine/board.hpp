@@ -2,6 +2,7 @@
 // (Outside) and wires the chips; it does not run anything (machine.hpp does).
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -29,11 +30,24 @@ struct BoardParts {
     std::unique_ptr<BlockBackend> disks[4];     // null: no drive
     std::unique_ptr<BlockBackend> floppies[2];  // null: an empty drive
     std::unique_ptr<BlockBackend> cd;           // null: an empty CD drive in place of the third disk, if that is null
+    bool second_floppy_drive = false;           // there is one, although it is empty
     Firmware firmware;
     std::function<Nanoseconds()> host_time;
     u64 start_seconds = 0;                     // what the real-time clock shows at guest time 0
     std::function<void()> on_serial_ready[2];  // the guest made room for input
 };
+
+// A place for a drive, and what is in it.
+struct DrivePlace {
+    const char* option;
+    bool drive = false;
+    BlockBackend* medium = nullptr;
+};
+constexpr std::size_t drive_places = 7;
+using DrivePlaces = std::array<DrivePlace, drive_places>;
+
+// Where the board will put them.
+DrivePlaces drives_of(const BoardParts& parts);
 
 // Things the guest did that end or restart the machine.
 struct BoardEvents {
@@ -53,9 +67,15 @@ class Board final : public Outside {
     Scheduler& scheduler() { return scheduler_; }
     GuestClock& clock() { return clock_; }
     GuestMemory& memory() { return memory_; }
+    std::span<u8> ram() { return memory_.backing().bytes().first(ram_bytes_); }
+    const Firmware& firmware() const { return firmware_; }
+    DrivePlaces drives();
 
     void reset();
+    // All but RAM and what is on the disks. After loading, engines must forget what they derived from the old state.
     void serialize(Archive& archive);
+    // The next event's time, which whoever asks is going to tell the engine; see on_deadline_moved.
+    Nanoseconds announced_deadline() { return known_deadline_ = scheduler_.next_deadline(); }
     BoardEvents take_events();
     bool has_events() const {
         return events_.reset || events_.power_off || events_.physical_map_replaced || events_.debug_exit;

@@ -95,12 +95,12 @@ void Board::Chips::attach_drives(BoardParts& parts) {
     bool third_disk = parts.disks[2] != nullptr;
     for (u8 i = 0; i < 4; ++i) {
         if (!parts.disks[i]) continue;
-        disk_images.push_back(parts.disks[i].get());
+        disks[i] = parts.disks[i].get();
         ide.attach_disk(i / 2, i % 2, std::move(parts.disks[i]));
     }
     // The first floppy drive is always there, the second one only with a disk.
     for (u8 i = 0; i < 2; ++i)
-        if (i == 0 || parts.floppies[i]) floppy.attach(i, std::move(parts.floppies[i]));
+        if (i == 0 || parts.floppies[i] || parts.second_floppy_drive) floppy.attach(i, std::move(parts.floppies[i]));
     if (!third_disk) cd = &ide.attach_cd(1, 0, std::move(parts.cd));
 }
 

@@ -101,7 +101,7 @@ struct Board::Chips {
     VgaPci vga_function;
     VgaScreen screen;
     AtapiCd* cd = nullptr;
-    std::vector<BlockBackend*> disk_images;  // inside the drives; to be flushed at the end
+    BlockBackend* disks[4] = {};  // inside the drives
 };
 
 }  // namespace vellum

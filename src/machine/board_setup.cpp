@@ -37,7 +37,36 @@ std::string default_boot_order(const MachineConfig& config) {
     return order;
 }
 
+constexpr DrivePlaces empty_places{{{"--hda"}, {"--hdb"}, {"--hdc"}, {"--hdd"}, {"--cdrom"}, {"--fda"}, {"--fdb"}}};
+constexpr std::size_t cd_place = 4, floppy_place = 5;
+
 }  // namespace
+
+DrivePlaces drives_of(const BoardParts& parts) {
+    DrivePlaces places = empty_places;
+    for (std::size_t i = 0; i < 4; ++i) places[i].medium = parts.disks[i].get(), places[i].drive = places[i].medium;
+    places[cd_place].medium = parts.cd.get();
+    places[cd_place].drive = !parts.disks[2];
+    for (std::size_t i = 0; i < 2; ++i) {
+        DrivePlace& place = places[floppy_place + i];
+        place.medium = parts.floppies[i].get();
+        place.drive = i == 0 || place.medium || parts.second_floppy_drive;
+    }
+    return places;
+}
+
+DrivePlaces Board::drives() {
+    DrivePlaces places = empty_places;
+    for (std::size_t i = 0; i < 4; ++i) places[i].medium = chips_->disks[i], places[i].drive = places[i].medium;
+    places[cd_place].drive = chips_->cd;
+    if (chips_->cd) places[cd_place].medium = chips_->cd->medium();
+    for (u8 i = 0; i < 2; ++i) {
+        DrivePlace& place = places[floppy_place + i];
+        place.drive = chips_->floppy.attached(i);
+        place.medium = chips_->floppy.medium(i);
+    }
+    return places;
+}
 
 void Board::set_cmos(const MachineConfig& config) {
     Rtc& rtc = chips_->rtc;

@@ -12,6 +12,7 @@ namespace vellum {
 struct BootItem {
     u32 address;  // guest physical
     std::vector<u8> bytes;
+    bool operator==(const BootItem&) const = default;
 };
 
 struct BootPlan {
@@ -22,6 +23,7 @@ struct BootPlan {
     u32 information_address = 0;  // Multiboot: the loader fills in memory sizes and the map
     u32 map_address = 0;
     std::vector<BootItem> items;  // at most 16
+    bool operator==(const BootPlan&) const = default;
 };
 
 // fw_cfg keys: the plan, and its items from the next key on.

@@ -137,6 +137,8 @@ void declare_ends(CLI::App& app, RunConfig& config, RawOptions& raw) {
     app.add_flag("--count", config.machine.count, "count retired instructions exactly")->group(group);
     option("--stats", config.stats, "FILE", "write statistics as JSON at the end; - is standard error");
     option("--screenshot", config.screenshot, "FILE.png", "write the screen at exit");
+    option("--save", config.save, "FILE", "write a snapshot of the machine at exit, and on SIGUSR1");
+    option("--restore", config.restore, "FILE", "go on from a snapshot, with the same drives and -m");
     option("--log", config.log_topics, "TOPIC,...", "topics, with commas, or all");
 }
 

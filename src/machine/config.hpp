@@ -45,6 +45,7 @@ struct RunConfig {
     double time_limit = 0;  // wall seconds; 0: none
     std::string stats;      // file, or "-" for standard error; empty: none
     std::string screenshot;
+    std::string save, restore;  // snapshot files
     std::string log_topics;
     std::optional<Endpoint> control;
 };

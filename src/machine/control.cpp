@@ -75,6 +75,12 @@ std::string screenshot(const ControlContext& c, std::string_view path) {
     return "ok\n";
 }
 
+std::string save(const ControlContext& c, std::string_view path) {
+    if (path.empty()) throw UsageError("save FILE");
+    c.session.save(std::string{path});
+    return "ok\n";
+}
+
 std::string statistics(const ControlContext& c, std::string_view) { return c.statistics() + "ok\n"; }
 
 std::unique_ptr<BlockBackend> open_medium(const ControlContext& c, std::string_view path, bool cd) {
@@ -131,6 +137,7 @@ constexpr std::array commands = {
     Command{"type", type},
     Command{"mouse", mouse},
     Command{"screenshot", screenshot},
+    Command{"save", save},
     Command{"stats", statistics, false},
     Command{"change-cd", change_cd},
     Command{"change-floppy", change_floppy},

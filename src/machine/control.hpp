@@ -1,5 +1,5 @@
-// The line commands of `--control`: key, type, mouse, screenshot, stats, change-cd, change-floppy, reset, powerdown,
-// pause, continue, quit. Each is answered with one line, "ok" or "error: ...", or with text that ends in "ok".
+// The line commands of `--control`: key, type, mouse, screenshot, save, stats, change-cd, change-floppy, reset,
+// powerdown, pause, continue, quit. Each is answered with one line, "ok" or "error: ...", or with text that ends in "ok".
 #pragma once
 
 #include <functional>

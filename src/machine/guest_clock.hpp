@@ -39,12 +39,16 @@ class GuestClock final : public TimeSource {
         stopped_ = false;
     }
     // The instruction count at which guest time will be `time`.
-    u64 instructions_at(Nanoseconds time) const { return time > offset_ ? time - offset_ : 0; }
+    u64 instructions_at(Nanoseconds time) const {
+        u64 count = time - offset_;
+        return static_cast<i64>(count) > 0 ? count : 0;
+    }
 
     void serialize(Archive& archive) {
         Nanoseconds time = guest_time();
         archive(time);
         if (!archive.loading()) return;
+        if (time > end_of_time || state_.instructions > end_of_time) return archive.refuse();
         if (kind_ == ClockKind::Instructions) {
             offset_ = time - state_.instructions;
         } else {
@@ -57,7 +61,9 @@ class GuestClock final : public TimeSource {
     ClockKind kind_;
     const CpuState& state_;
     std::function<Nanoseconds()> host_time_;
-    u64 offset_ = 0;  // host mode: subtracted; instruction mode: added (idle time)
+    // Host mode: subtracted. Instruction mode: added (idle time); it is negative, modulo 2^64, when a snapshot of a
+    // machine in host mode that was faster than 1000 million instructions a second goes on in instruction mode.
+    u64 offset_ = 0;
     bool stopped_ = true;
     Nanoseconds stopped_at_ = 0;
 };

@@ -30,7 +30,7 @@ u64 kilobytes_after(const char* path, const std::string& label) {
 sigset_t watched_signals(bool with_wake_up) {
     sigset_t set;
     sigemptyset(&set);
-    for (int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, number);
+    for (int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) sigaddset(&set, number);
     if (with_wake_up) sigaddset(&set, SIGUSR2);
     return set;
 }
@@ -68,13 +68,18 @@ struct SignalWatch::Impl {
     std::thread thread;
 };
 
-SignalWatch::SignalWatch(std::function<void(int)> on_signal) : impl_{new Impl} {
+SignalWatch::SignalWatch(std::function<void(int)> on_end, std::function<void()> on_save) : impl_{new Impl} {
     signal(SIGPIPE, SIG_IGN);
     sigset_t set = watched_signals(true);
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
-    impl_->thread = std::thread{[on_signal = std::move(on_signal), set] {
+    impl_->thread = std::thread{[on_end = std::move(on_end), on_save = std::move(on_save), set] {
         int number = 0;
-        while (sigwait(&set, &number) == 0 && number != SIGUSR2) on_signal(number);
+        while (sigwait(&set, &number) == 0 && number != SIGUSR2) {
+            if (number == SIGUSR1)
+                on_save();
+            else
+                on_end(number);
+        }
     }};
 }
 

@@ -17,11 +17,11 @@ u64 process_memory_bytes();
 // then our messages. Call it first of all.
 void ensure_standard_streams();
 
-// Calls `on_signal(number)` from a thread of its own when SIGINT, SIGTERM or SIGHUP arrives. Must be made before any
-// other thread, so that all inherit the blocked signals. SIGPIPE is ignored from then on.
+// Calls `on_end(number)` from a thread of its own when SIGINT, SIGTERM or SIGHUP arrives, and `on_save` for SIGUSR1.
+// Must be made before any other thread, so that all inherit the blocked signals. SIGPIPE is ignored from then on.
 class SignalWatch {
  public:
-    explicit SignalWatch(std::function<void(int)> on_signal);
+    SignalWatch(std::function<void(int)> on_end, std::function<void()> on_save);
     ~SignalWatch();
     SignalWatch(const SignalWatch&) = delete;
     SignalWatch& operator=(const SignalWatch&) = delete;

@@ -8,6 +8,7 @@
 #include "cpu/interpreter.hpp"
 #include "jit/translator.hpp"
 #include "machine/lockstep.hpp"
+#include "machine/snapshot.hpp"
 
 namespace vellum {
 
@@ -47,7 +48,7 @@ Machine::~Machine() = default;
 
 // Tells the engine, or the keeper who will tell it, when the next timer is due.
 void Machine::set_deadline() {
-    Nanoseconds next = board_->scheduler().next_deadline();
+    Nanoseconds next = board_->announced_deadline();
     GuestClock& clock = board_->clock();
     if (clock.kind() == ClockKind::Instructions) {
         u64 at = next == ~Nanoseconds{0} ? ~u64{0} : clock.instructions_at(next);
@@ -63,6 +64,12 @@ void Machine::set_deadline() {
 void Machine::press_reset() {
     reset();
     if (shadow_) shadow_->reset();
+}
+
+void Machine::restore(const Snapshot& snapshot) {
+    snapshot.load(*board_);
+    engine_->state_replaced();
+    if (shadow_) shadow_->restore(snapshot);
 }
 
 void Machine::reset() {

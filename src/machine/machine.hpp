@@ -10,6 +10,8 @@
 
 namespace vellum {
 
+class Snapshot;
+
 class Machine {
  public:
     // `shadow_parts`: for EngineKind::Lockstep, what the second machine gets (its output goes nowhere).
@@ -32,6 +34,8 @@ class Machine {
     Slice run_slice(u64 limit = ~u64{0});
 
     void press_reset();  // what a person does; vCPU thread
+    // Both machines of a lockstep run. Throws UsageError that names the file; the machine is of no use then.
+    void restore(const Snapshot& snapshot);
     // Guest time runs only between start and stop (host clock).
     void start() { board_->clock().start(); }
     void stop() { board_->clock().stop(); }

@@ -16,9 +16,11 @@
 #include "frontend/png.hpp"
 #include "machine/control.hpp"
 #include "machine/endpoints.hpp"
+#include "machine/file_replacement.hpp"
 #include "machine/host_process.hpp"
 #include "machine/memory_watch.hpp"
 #include "machine/session.hpp"
+#include "machine/snapshot.hpp"
 #include "machine/statistics.hpp"
 #include "machine/typist.hpp"
 
@@ -94,16 +96,19 @@ class Run {
  public:
     // First all that can be refused without having changed anything, then what makes files and sockets.
     explicit Run(const RunConfig& config) : config_{config} {
-        signals_.emplace([this](int number) { on_signal(number); });
+        signals_.emplace([this](int number) { on_signal(number); }, [this] { on_save_signal(); });
         log_.enable(config.log_topics);
         loop_ = std::make_unique<EventLoop>();
         BoardParts parts = open_inputs();
         check_endpoints();
+        check_save_file();
         frontend_ = open_frontend(config);
         open_lines(parts);
         MachineConfig machine = config.machine;
         machine.gauge_speed = frontend_->shows_speed();
         machine_ = std::make_unique<Machine>(machine, std::move(parts), log_, shadow_parts());
+        if (snapshot_) machine_->restore(*snapshot_);
+        snapshot_.reset();
         session_ = std::make_unique<Session>(*machine_, engine_name(config.machine.engine),
                                              config.machine.clock == ClockKind::Host);
         typist_ = std::make_unique<Typist>(machine_->board());
@@ -145,6 +150,7 @@ class Run {
         if (trouble) std::rethrow_exception(trouble);
         if (frontend_trouble) std::rethrow_exception(frontend_trouble);
         if (!flushed) throw HostError("disk image: the host could not write all of it; see whether its disk is full");
+        save_at_exit();
         report();
         return status;
     }
@@ -164,9 +170,35 @@ class Run {
     }
 
     BoardParts open_inputs() {
+        if (!config_.restore.empty()) snapshot_.emplace(config_.restore);
+        BoardParts parts = board_inputs();
+        if (snapshot_) snapshot_->check_fits(config_.machine, parts);
+        return parts;
+    }
+
+    // A snapshot brings its firmware along. What the command line names must be the same.
+    Firmware firmware() {
+        const MachineConfig& m = config_.machine;
+        if (!snapshot_) return load_firmware(m);
+        const Firmware& saved = snapshot_->firmware();
+        if (!m.bios.empty() || !m.vga_bios.empty() || !m.kernel.empty()) {
+            Firmware given = load_firmware(m);
+            auto refuse = [&](const char* option) {
+                throw UsageError(fmt::format("--restore {}: {} is not the one that the machine had; leave it out",
+                                             config_.restore, option));
+            };
+            if (!m.bios.empty() && given.bios != saved.bios) refuse("--bios");
+            if (!m.vga_bios.empty() && given.vga_bios != saved.vga_bios) refuse("--vga-bios");
+            if (!m.kernel.empty() && given.boot != saved.boot) refuse("--kernel, --initrd or --append");
+        }
+        return saved;
+    }
+
+    BoardParts board_inputs() {
         const MachineConfig& m = config_.machine;
         BoardParts parts;
-        parts.firmware = load_firmware(m);
+        parts.firmware = firmware();
+        if (snapshot_) parts.second_floppy_drive = snapshot_->second_floppy_drive();
         open_images(m, parts);
         parts.host_time = host_monotonic_time;
         parts.start_seconds = m.clock == ClockKind::Instructions ? fixed_start : seconds_since_epoch();
@@ -177,6 +209,16 @@ class Run {
         for (const Endpoint& endpoint : config_.machine.serial) check_endpoint("--serial", endpoint);
         if (config_.machine.debug_console) check_endpoint("--debugcon", *config_.machine.debug_console);
         if (config_.control) check_endpoint("--control", *config_.control);
+    }
+
+    // Refused now rather than at the end of the run.
+    void check_save_file() {
+        if (config_.save.empty()) return;
+        try {
+            FileReplacement{config_.save};
+        } catch (const HostError& trouble) {
+            throw UsageError(fmt::format("--save {}", trouble.what()));
+        }
     }
 
     void open_lines(BoardParts& parts) {
@@ -202,12 +244,7 @@ class Run {
     // The same firmware and images (whose writes lockstep discards), and far ends that lead nowhere.
     std::optional<BoardParts> shadow_parts() {
         if (config_.machine.engine != EngineKind::Lockstep) return std::nullopt;
-        BoardParts parts;
-        parts.firmware = load_firmware(config_.machine);
-        open_images(config_.machine, parts);
-        parts.host_time = host_monotonic_time;
-        parts.start_seconds = fixed_start;
-        return parts;
+        return board_inputs();
     }
 
     void receive(u32 port, std::vector<u8> bytes) {
@@ -228,6 +265,31 @@ class Run {
                 reply(run_command(context, line));
             });
         });
+    }
+
+    void on_save_signal() {
+        if (!ready_) return;
+        session_->post([this] {
+            if (config_.save.empty()) return tell("SIGUSR1: without --save FILE there is nowhere to save to");
+            try {
+                session_->save(config_.save);
+            } catch (const HostError& trouble) {
+                tell(fmt::format("--save {}", trouble.what()));
+            }
+        });
+    }
+
+    static void tell(const std::string& line) { std::fputs(fmt::format("vellum: {}\n", line).c_str(), stderr); }
+
+    void save_at_exit() {
+        if (config_.save.empty()) return;
+        if (session_->guest_ended())
+            return tell(fmt::format("--save {}: not written, for the guest has ended by itself", config_.save));
+        try {
+            session_->save(config_.save);
+        } catch (const HostError& trouble) {
+            throw HostError(fmt::format("--save {}", trouble.what()));
+        }
     }
 
     void on_signal(int number) {
@@ -268,6 +330,7 @@ class Run {
     std::optional<SignalWatch> signals_;  // before any other thread is made
     Log log_;
     SerialInput serial_input_[2];
+    std::optional<Snapshot> snapshot_;  // until the machine has it
     std::unique_ptr<EventLoop> loop_;
     std::unique_ptr<Frontend> frontend_;
     std::unique_ptr<Machine> machine_;

@@ -1,8 +1,15 @@
 // Work between slices, waiting, and what frontends are shown.
 #include "machine/session.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
+#include <exception>
+#include <utility>
+
+#include "base/host_error.hpp"
+#include "machine/snapshot.hpp"
 
 namespace vellum {
 
@@ -42,6 +49,37 @@ void Session::resume() {
     });
 }
 
+void Session::save(const std::string& path) {
+    machine_.stop();
+    std::exception_ptr trouble;
+    try {
+        if (!machine_.board().flush_disks()) throw HostError("disk image: the host could not write all of it");
+        save_snapshot(machine_.board(), path);
+    } catch (...) {
+        trouble = std::current_exception();
+    }
+    if (!paused_ && !finished_) machine_.start();
+    if (trouble) std::rethrow_exception(trouble);
+}
+
+void Session::request_save(const std::string& path) {
+    post([this, path] {
+        std::string message = fmt::format("saved {}", path);
+        try {
+            save(path);
+        } catch (const HostError& trouble) {
+            message = trouble.what();
+        }
+        std::lock_guard lock{mutex_};
+        message_ = std::move(message);
+    });
+}
+
+std::string Session::take_message() {
+    std::lock_guard lock{mutex_};
+    return std::exchange(message_, {});
+}
+
 void Session::do_posted_work() {
     std::unique_lock lock{mutex_};
     while (!work_.empty() && !ended_) {
@@ -65,6 +103,8 @@ void Session::wait(Nanoseconds guest_deadline) {
 
 int Session::run() {
     machine_.start();
+    measured_instructions_ = machine_.board().state().instructions;
+    measured_at_ = machine_.board().clock().guest_time();
     while (!ended_) {
         // Cleared before the work is looked at: what is posted later raises it again.
         machine_.board().cpu().attention.clear(Attention::Stop);
@@ -80,6 +120,7 @@ int Session::run() {
         measure_speed();
         if (slice.kind == Machine::Slice::Kind::Ended) {
             ended_ = slice.exit_status;
+            guest_ended_ = true;
         } else if (slice.kind == Machine::Slice::Kind::Idle) {
             set_state(GuestState::Idle);
             wait(slice.until);

@@ -28,6 +28,11 @@ class Session final : public MachineControl {
     void pause();
     void resume();
 
+    // --- vCPU thread, or when that is gone
+    // Writes a snapshot; guest time stands meanwhile. Throws HostError.
+    void save(const std::string& path);
+    bool guest_ended() const { return guest_ended_; }  // by itself: nothing is left that could go on
+
     bool picture(Picture& out, u64& generation) override;
     bool text(TextScreen& out, u64& generation) override;
     bool text_mode() const override { return text_mode_; }
@@ -36,6 +41,8 @@ class Session final : public MachineControl {
     MachineStatus status() const override;
     bool finished() const override { return finished_; }
     void request_quit() override { end(exit_status::ok); }
+    void request_save(const std::string& path) override;
+    std::string take_message() override;
 
  private:
     void do_posted_work();
@@ -53,7 +60,8 @@ class Session final : public MachineControl {
     std::condition_variable posted_;
     std::deque<std::function<void()>> work_;
     std::optional<int> ended_;
-    bool paused_ = false;
+    std::string message_;
+    bool paused_ = false, guest_ended_ = false;
 
     std::atomic<GuestState> state_ = GuestState::Running;
     std::atomic<bool> finished_ = false, text_mode_ = true, refresh_asked_ = false;

@@ -1,6 +1,8 @@
 // A machine that shows what a test gives it and notes what it is told.
 #pragma once
 
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "frontend/frontend.hpp"
@@ -16,6 +18,8 @@ struct FakeMachine final : MachineControl {
     std::vector<MouseEvent> movements;
     u32 looks = 0, looks_until_finished = 5;
     bool quit_requested = false;
+    std::vector<std::string> saved;
+    std::string message;
     MachineStatus state{GuestState::Running, 12.6, "bt"};
 
     bool picture(Picture& out, u64& generation) override {
@@ -38,6 +42,8 @@ struct FakeMachine final : MachineControl {
     MachineStatus status() const override { return state; }
     bool finished() const override { return quit_requested || looks >= looks_until_finished; }
     void request_quit() override { quit_requested = true; }
+    void request_save(const std::string& path) override { saved.push_back(path); }
+    std::string take_message() override { return std::exchange(message, {}); }
 };
 
 // "+04-04" for A pressed and released.

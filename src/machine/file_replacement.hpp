@@ -1,0 +1,31 @@
+// A file that appears complete or not at all: written under another name in the same folder, then renamed.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "base/types.hpp"
+
+namespace vellum {
+
+// What was at `path` before stays until commit(), and for ever when that is not reached. The new file can be read by
+// its owner only. All failures are HostErrors that name the path.
+class FileReplacement {
+ public:
+    explicit FileReplacement(const std::string& path);
+    ~FileReplacement();
+    FileReplacement(const FileReplacement&) = delete;
+    FileReplacement& operator=(const FileReplacement&) = delete;
+
+    void append(std::span<const u8> bytes);
+    void overwrite_start(std::span<const u8> bytes);  // bytes that were appended before
+    void commit();                                    // on the host's disk when it returns
+
+ private:
+    [[noreturn]] void fail() const;
+
+    std::string path_, target_, temporary_;
+    int descriptor_ = -1;
+};
+
+}  // namespace vellum
