@@ -14,6 +14,7 @@ struct Firmware {
     std::vector<u8> bios;  // a multiple of 64 KiB, at most 2 MiB; ends at FFFFFFFFh
     std::vector<u8> vga_bios;
     std::optional<BootPlan> boot;  // direct boot
+    bool operator==(const Firmware&) const = default;
 };
 
 // Reads the firmware and the kernel of `config`. Throws UsageError that names the file or the missing package.

@@ -243,7 +243,8 @@ void Snapshot::check_fits(const MachineConfig& config, const BoardParts& parts) 
 }
 
 void Snapshot::load(Board& board) const {
-    check(board.ram().size() == memory_bytes_, "a snapshot is loaded into a board that it fits");
+    check(board.ram().size() == memory_bytes_ && board.firmware() == firmware_,
+          "a snapshot is loaded into a board that it fits");
     SnapshotReader in{path_};
     in.get_bytes(most_machine_bytes);
     get_firmware(in, memory_bytes_);

@@ -20,7 +20,7 @@ class Snapshot {
     explicit Snapshot(const std::string& path);
 
     u64 memory_bytes() const { return memory_bytes_; }
-    // ROMs and direct boot, as the machine had them.
+    // ROMs and direct boot, as the machine had them. A board that is to load the snapshot is made with these.
     const Firmware& firmware() const { return firmware_; }
     // There was a second floppy drive, with or without a disk.
     bool second_floppy_drive() const { return places_.back().drive; }

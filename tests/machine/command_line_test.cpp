@@ -68,6 +68,8 @@ std::string text_of(const RunConfig& c) {
     add("time-limit", c.time_limit == 0 ? "" : std::to_string(c.time_limit));
     add("stats", c.stats);
     add("screenshot", c.screenshot);
+    add("save", c.save);
+    add("restore", c.restore);
     add("log", c.log_topics);
     if (c.control) add("control", text_of(*c.control));
     if (!text.empty()) text.pop_back();
@@ -126,6 +128,8 @@ const Meaning options[] = {
     {{"--stats", "s.json"}, "stats=s.json"},
     {{"--stats", "-"}, "stats=-"},
     {{"--screenshot", "s.png"}, "screenshot=s.png"},
+    {{"--save", "m.snapshot"}, "save=m.snapshot"},
+    {{"--restore", "m.snapshot", "--save", "m.snapshot"}, "save=m.snapshot restore=m.snapshot"},
     {{"--log", "cpu,irq"}, "log=cpu,irq"},
     {{"--log", "all"}, "log=all"},
     {{"--control", "unix:/tmp/c"}, "control=unix:/tmp/c"},

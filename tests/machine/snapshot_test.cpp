@@ -66,12 +66,22 @@ BoardParts parts_for(Guest guest, const MachineConfig& config) {
     return parts;
 }
 
+// As a saved machine is made again: with the firmware that it had.
+BoardParts parts_for(const std::string& snapshot, const MachineConfig& config) {
+    BoardParts parts = parts_for(Guest::Firmware, config);
+    parts.firmware = Snapshot{snapshot}.firmware();
+    return parts;
+}
+
 struct TestMachine {
     explicit TestMachine(EngineKind engine, Guest guest = Guest::Firmware)
         : TestMachine{configuration(engine), parts_for(guest, configuration(engine))} {}
     TestMachine(const MachineConfig& config, BoardParts parts, std::optional<BoardParts> shadow = {})
         : machine{config, std::move(parts), log, std::move(shadow)} {
         machine.start();
+    }
+    static TestMachine restored(EngineKind engine, const std::string& file) {
+        return TestMachine{configuration(engine), file};
     }
 
     void run_until(u64 instructions) {
@@ -95,6 +105,11 @@ struct TestMachine {
 
     Log log;
     Machine machine;
+
+ private:
+    TestMachine(const MachineConfig& config, const std::string& file) : TestMachine{config, parts_for(file, config)} {
+        restore(file);
+    }
 };
 
 void require_equal(TestMachine& a, TestMachine& b) {
@@ -132,9 +147,8 @@ TEST_CASE("snapshot: a restored machine goes on as the one that was saved, on ei
         original.run_for(1 + random() % 4'000'000);
         INFO("at instruction " << original.state().instructions);
         original.save(file);
-        TestMachine on_bt{EngineKind::Bt}, on_interp{EngineKind::Interp};
-        on_bt.restore(file);
-        on_interp.restore(file);
+        TestMachine on_bt = TestMachine::restored(EngineKind::Bt, file);
+        TestMachine on_interp = TestMachine::restored(EngineKind::Interp, file);
         require_equal(original, on_bt);
         require_equal(original, on_interp);
         u64 later = original.state().instructions + 300'000;
@@ -157,7 +171,7 @@ TEST_CASE("snapshot: saving changes nothing") {
 
 TEST_CASE("snapshot: a machine that has run takes the memory of the snapshot, zero pages included") {
     Folder folder;
-    TestMachine early{EngineKind::Interp}, late{EngineKind::Bt, Guest::Demo};
+    TestMachine early{EngineKind::Interp, Guest::Demo}, late{EngineKind::Bt, Guest::Demo};
     early.run_for(1000);
     early.save(folder.file("machine"));
     late.run_for(6'000'000);
@@ -174,8 +188,9 @@ TEST_CASE("snapshot: both machines of a lockstep run take it") {
     original.run_for(7'654'321);
     original.save(folder.file("machine"));
     MachineConfig config = configuration(EngineKind::Lockstep);
-    TestMachine lockstep{config, parts_for(Guest::Firmware, config), parts_for(Guest::Firmware, config)};
-    lockstep.restore(folder.file("machine"));
+    std::string file = folder.file("machine");
+    TestMachine lockstep{config, parts_for(file, config), parts_for(file, config)};
+    lockstep.restore(file);
     original.run_for(300'000);
     lockstep.run_for(300'000);
     require_equal(original, lockstep);
@@ -426,24 +441,4 @@ TEST_CASE("snapshot: no state that a file can hold harms the process") {
     }
     CHECK(refused > 0);
     CHECK(refused < 300);
-}
-
-TEST_CASE("debug", "[.]") {
-    Folder folder;
-    std::string file = folder.file("machine");
-    u64 at = 0, stride = 0;
-    std::sscanf(std::getenv("AT"), "%lu,%lu", &at, &stride);
-    TestMachine original{EngineKind::Interp, Guest::Demo};
-    original.run_until(at);
-    original.save(file);
-    TestMachine on_bt{EngineKind::Bt}, on_interp{EngineKind::Interp};
-    on_bt.restore(file);
-    on_interp.restore(file);
-    for (u64 to = at; to < at + 400000; to += stride) {
-        for (TestMachine* machine : {&original, &on_bt, &on_interp}) machine->run_until(to);
-        std::string a = describe_differences(original.state(), on_bt.state()), b = describe_differences(original.state(), on_interp.state());
-        if (a.empty() && b.empty()) continue;
-        printf("at %lu: bt differs %d interp differs %d limits %lu %lu %lu\n", to, !a.empty(), !b.empty(), original.machine.board().scheduler().next_deadline(), on_bt.machine.board().scheduler().next_deadline(), on_interp.machine.board().scheduler().next_deadline());
-        break;
-    }
 }
