@@ -7,6 +7,7 @@
 
 #include "base/log.hpp"
 #include "cpu/attention.hpp"
+#include "cpu/debug_points.hpp"
 #include "cpu/fault.hpp"
 #include "cpu/host_stubs.hpp"
 #include "cpu/instruction.hpp"
@@ -33,6 +34,7 @@ class Cpu {
     Attention attention;
     Mmu mmu;
     HostStubs host_stubs;  // how x87, MMX and SSE are executed
+    DebugPoints debug;
 
     Privilege privilege() const { return state.cpl == 3 ? Privilege::User : Privilege::Supervisor; }
 

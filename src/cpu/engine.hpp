@@ -14,6 +14,7 @@ enum class Stop : u8 {
     Halted,            // CpuState::activity is Halted and nothing wakes it yet
     InstructionLimit,  // CpuState::instructions reached CpuState::instruction_limit, exactly
     TripleFault,       // CpuState::activity is Shutdown
+    Debug,             // Cpu::debug tells why
 };
 
 // What `--stats` prints of an engine (the names there are a contract).

@@ -175,26 +175,45 @@ void Interpreter::run_plainly() {
     } while (!limit_reached(state) && !cpu_.attention.reasons() && !unusual(state));
 }
 
+bool Interpreter::step_once() {
+    if (cpu_.state.activity == Activity::Running)
+        step(1);
+    else if (!take_interrupt())
+        return false;
+    if (cpu_.state.activity != Activity::Shutdown) cpu_.debug.step_done();
+    return true;
+}
+
 Stop Interpreter::run_until_stopped() {
     CpuState& state = cpu_.state;
     while (true) {
         if (state.activity == Activity::Shutdown) return Stop::TripleFault;
+        if (cpu_.debug.reached()) return Stop::Debug;
         u32 reasons = cpu_.attention.reasons();
         if (reasons & Attention::Stop) return Stop::Attention;
         if (limit_reached(state)) return Stop::InstructionLimit;
+        if (cpu_.debug.stepping()) {
+            if (!step_once()) return Stop::Halted;
+            continue;
+        }
         if (reasons && take_interrupt()) continue;
         if (state.activity == Activity::Halted) return Stop::Halted;
-        if (unusual(state))
+        if (cpu_.debug.engaged()) {
+            if (cpu_.debug.stops_before(static_cast<u32>(state.segment(Seg::Cs).base + state.eip))) continue;
+            step(cpu_.debug.most_iterations());
+        } else if (unusual(state)) {
             step_with_care();
-        else
+        } else {
             run_plainly();
+        }
     }
 }
 
 Stop Interpreter::run() {
-    u64 before = cpu_.state.instructions;
+    u64 before = cpu_.state.instructions, interpreted = cache_->interpreted;
+    cpu_.mmu.withhold(cpu_.debug.watched_pages());
     Stop stop = run_until_stopped();
-    cache_->interpreted += cpu_.state.instructions - before;
+    cache_->interpreted = interpreted + (cpu_.state.instructions - before);
     return stop;
 }
 

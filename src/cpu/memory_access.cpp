@@ -63,6 +63,11 @@ void write_run(Cpu& cpu, Physical at, std::span<const u8> bytes) {
     }
 }
 
+void tell_debugger(Cpu& cpu, Linear address, const Runs& runs, bool write) {
+    cpu.debug.touched(static_cast<u32>(raw(address)), runs.bytes[0], write);
+    if (runs.bytes[1]) cpu.debug.touched(static_cast<u32>(raw(address) + runs.bytes[0]), runs.bytes[1], write);
+}
+
 bool type_permits(const Segment& s, Access access) {
     if (!s.present() || !s.is_code_or_data()) return false;
     bool second = s.type() & 2;  // readable code, writable data
@@ -95,6 +100,7 @@ Fault read_anywhere(Cpu& cpu, Linear address, std::span<u8> bytes, Privilege pri
     if (Fault f = find_runs(cpu, address, static_cast<u32>(bytes.size()), Access::Read, privilege, runs)) return f;
     read_run(cpu, runs.at[0], bytes.first(runs.bytes[0]));
     if (runs.bytes[1]) read_run(cpu, runs.at[1], bytes.subspan(runs.bytes[0]));
+    if (cpu.debug.watching()) tell_debugger(cpu, address, runs, false);
     return Fault::none();
 }
 
@@ -103,6 +109,7 @@ Fault write_anywhere(Cpu& cpu, Linear address, std::span<const u8> bytes, Privil
     if (Fault f = find_runs(cpu, address, static_cast<u32>(bytes.size()), Access::Write, privilege, runs)) return f;
     write_run(cpu, runs.at[0], bytes.first(runs.bytes[0]));
     if (runs.bytes[1]) write_run(cpu, runs.at[1], bytes.subspan(runs.bytes[0]));
+    if (cpu.debug.watching()) tell_debugger(cpu, address, runs, true);
     return Fault::none();
 }
 

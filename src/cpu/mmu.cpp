@@ -178,7 +178,7 @@ OrFault<Physical> Mmu::translate(Linear address, Access access, Privilege privil
         OrFault<Translation> found = walk(address, access, privilege);
         if (!found) return found.fault();
         fill(page, privilege, *found);
-    } else if (access == Access::Write && !e.write) {
+    } else if (access == Access::Write && !e.write && !withholds(page, true)) {
         e.write = memory_.write_pointer(e.physical);  // it may have ceased to be watched
     }
     return e.physical + offset_in_page(address);
@@ -193,13 +193,33 @@ void Mmu::fill(Linear page, Privilege privilege, const Translation& found) {
     e.fetch_tag = found.executable ? raw(page) : ~u64{0};
     bool may_write = found.writable && found.dirty;  // a clean page needs a walk to set D
     e.write_tag = may_write ? raw(page) : ~u64{0};
-    e.read = memory_.read_pointer(found.page);
-    e.write = may_write ? memory_.write_pointer(found.page) : nullptr;
+    e.read = withholds(page, false) ? nullptr : memory_.read_pointer(found.page);
+    e.write = may_write && !withholds(page, true) ? memory_.write_pointer(found.page) : nullptr;
     used_[static_cast<u8>(privilege)][slot / 64] |= u64{1} << (slot % 64);
     if (found.page_bytes > page_size && state_.paging()) {
         u64 region = raw(page) >> 22;
         large_regions_[region / 64] |= u64{1} << (region % 64);
     }
+}
+
+std::optional<Physical> Mmu::look_up(Linear address) {
+    auto linear = static_cast<u32>(raw(address));
+    if (!state_.paging()) return without_paging(state_, linear).page + offset_in_page(address);
+    Path path = Walker{state_, memory_}.find(linear);
+    if (path.failed) return std::nullopt;
+    return Physical{path.frame & state_.a20_mask} + offset_in_page(address);
+}
+
+void Mmu::withhold(const std::vector<WatchedPage>& pages) {
+    if (pages == withheld_) return;
+    withheld_ = pages;
+    flush();
+}
+
+bool Mmu::withholds(Linear page, bool write) const {
+    for (const WatchedPage& watched : withheld_)
+        if (watched.address == raw(page)) return write || watched.reads;
+    return false;
 }
 
 void Mmu::drop(u32 privilege, u32 slot) {

@@ -3,7 +3,10 @@
 #pragma once
 
 #include <array>
+#include <optional>
+#include <vector>
 
+#include "cpu/debug_points.hpp"
 #include "cpu/fault.hpp"
 #include "cpu/guest_memory.hpp"
 #include "cpu/state.hpp"
@@ -38,6 +41,12 @@ class Mmu final : private MapListener {
     // Walks the tables now, sets A (and D for writes) as hardware does, consults no TLB. Fault: #PF as for the guest.
     OrFault<Translation> walk(Linear address, Access access, Privilege privilege);
 
+    // For a debugger: what the tables say of the address, whatever its rights. Changes nothing, not even A.
+    std::optional<Physical> look_up(Linear address);
+    // Host addresses of these pages are withheld, so that accesses take the slow road, where watchpoints are.
+    void withhold(const std::vector<WatchedPage>& pages);
+    const std::vector<WatchedPage>& withheld() const { return withheld_; }
+
     // Through the TLB. The page offset is kept.
     OrFault<Physical> translate(Linear address, Access access, Privilege privilege);
 
@@ -70,6 +79,7 @@ class Mmu final : private MapListener {
     static u32 index(Linear page) { return static_cast<u32>(raw(page) >> page_shift) & (entry_count - 1); }
     void page_map_changed(Physical first, u64 bytes) override;
     void fill(Linear page, Privilege privilege, const Translation& found);
+    bool withholds(Linear page, bool write) const;
     void drop(u32 privilege, u32 slot);
     template <typename Predicate>
     void drop_where(Predicate stale);  // among the entries in use
@@ -80,6 +90,7 @@ class Mmu final : private MapListener {
     std::array<u64, entry_count / 64> used_[2] = {};        // one bit for each filled entry: a flush visits only these
     std::array<u64, entry_count / 64> large_regions_ = {};  // 4 MiB regions that had a large page since the last flush
     u64 generation_ = 0;
+    std::vector<WatchedPage> withheld_;
 };
 
 }  // namespace vellum

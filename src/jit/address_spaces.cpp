@@ -52,6 +52,8 @@ struct AddressSpaces::Impl final : private MapListener {
     OrFault<Physical> fetch(ShadowView& view, Linear address);
     void page_invalidated(Linear address);
     void everything_changed();
+    bool withholds(u32 page, bool write) const;
+    void keep_withheld_out(ShadowView& view);
 
     void page_watched(Physical page) override;
     void page_map_changed(Physical first, u64 bytes) override;
@@ -66,6 +68,7 @@ struct AddressSpaces::Impl final : private MapListener {
     WindowFiller filler;
     ShadowCheck shadow_check;
     Latest latest[2];
+    std::vector<WatchedPage> withheld;
     u64 cr3_writes = 0, flushes = 0;
     u64 a20_mask = state.a20_mask;  // under which everything was mapped
 };
@@ -143,12 +146,14 @@ AddressSpaces::FillResult AddressSpaces::Impl::fill(ShadowView& view, Linear add
     if (!found) return {Fill::GuestFault, found.fault()};
     auto backing = memory.backing_of((*found).page);
     if (!backing || (access == Access::Write && !backing->writable)) return {Fill::Mmio};
+    if (withholds(page_number(address), access == Access::Write)) return {Fill::Mmio};
     if (access == Access::Write && backing->watched) return {Fill::WatchedWrite};
     make_room(view);
     ++statistics.fills;
     u32 page = page_number(address);
     filler.show(view, page, *found, access);
     if (access == Access::Fetch) view.pages.leaf_of_page(page)->code.add(page % ShadowLeaf::pages);
+    keep_withheld_out(view);
     return {Fill::Mapped};
 }
 
@@ -163,8 +168,34 @@ OrFault<Physical> AddressSpaces::Impl::fetch(ShadowView& view, Linear address) {
         filler.learn(view, page, *found);
         leaf = view.pages.leaf_of_page(page);
         if (leaf->live.has(i)) leaf->code.add(i);
+        keep_withheld_out(view);
     }
     return (*found).page;
+}
+
+bool AddressSpaces::Impl::withholds(u32 page, bool write) const {
+    for (const WatchedPage& watched : withheld)
+        if (watched.address >> page_shift == page) return write || watched.reads;
+    return false;
+}
+
+// After pages were shown: withheld ones among them are taken out again, before the guest runs. They stay live.
+void AddressSpaces::Impl::keep_withheld_out(ShadowView& view) {
+    if (withheld.empty()) [[likely]]
+        return;
+    RangeHider hider = mapper.hider(view);
+    for (const WatchedPage& watched : withheld) {
+        u32 page = watched.address >> page_shift, i = page % ShadowLeaf::pages;
+        ShadowLeaf* leaf = view.pages.leaf_of_page(page);
+        if (!leaf || !leaf->shown.has(i)) continue;
+        if (watched.reads) {
+            leaf->shown.remove(i);
+            leaf->writable.remove(i);
+            hider.add(page);
+        } else if (leaf->writable.has(i)) {
+            mapper.protect(view, page, 1, HostAccess::Read);
+        }
+    }
 }
 
 void AddressSpaces::Impl::page_invalidated(Linear address) {
@@ -235,6 +266,11 @@ void AddressSpaces::cr3_written() {
 }
 void AddressSpaces::page_invalidated(Linear address) { impl_->page_invalidated(address); }
 void AddressSpaces::everything_changed() { impl_->everything_changed(); }
+void AddressSpaces::withhold(const std::vector<WatchedPage>& pages) {
+    if (pages == impl_->withheld) return;
+    impl_->withheld = pages;
+    impl_->views.for_each([&](ShadowView& view) { impl_->mapper.empty(view); });
+}
 const AddressSpaceStatistics& AddressSpaces::statistics() const { return impl_->statistics; }
 
 }  // namespace vellum

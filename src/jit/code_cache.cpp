@@ -186,6 +186,13 @@ void CodeCache::invalidate(Physical page, u32 first_offset, u32 last_offset) {
     for (Block* block : doomed) invalidate(*block);
 }
 
+void CodeCache::invalidate_at(Linear address) {
+    std::vector<Block*> doomed;
+    for (auto& [key, block] : blocks_)
+        if (raw(address) - raw(key.linear) < block->guest_bytes) doomed.push_back(block);
+    for (Block* block : doomed) invalidate(*block);
+}
+
 void CodeCache::empty_region(Region& region) {
     u64 invalidated_before = blocks_invalidated;
     for (auto& block : region.blocks) {

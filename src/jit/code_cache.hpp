@@ -56,6 +56,7 @@ class CodeCache {
     // Blocks that have bytes in that part of the page cease. Calls `on_page_empty` when no block is left on it.
     void invalidate(Physical page, u32 first_offset, u32 last_offset);
     void invalidate(Block& block);
+    void invalidate_at(Linear address);  // blocks that have a byte there, in any mode and address space
     void clear();
     std::function<void(Physical page)> on_page_used, on_page_empty;
 

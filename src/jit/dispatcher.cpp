@@ -70,16 +70,36 @@ Stop Translator::run() {
     view_ = nullptr;
     next_block_ = nullptr;
     pending_link_ = nullptr;
+    obey_debugger();
     return run_until_stopped();
+}
+
+// What the debugger changed since the last run. Single steps run no translated code: a debugger that takes its points
+// away to step off one of them, and puts them back, costs nothing here.
+void Translator::obey_debugger() {
+    const DebugPoints& debug = cpu_.debug;
+    cpu_.mmu.withhold(debug.watched_pages());
+    if (debug.stepping()) return;
+    spaces_.withhold(debug.watched_pages());
+    if (breakpoints_ == debug.breakpoints()) return;
+    for (u32 address : debug.breakpoints())
+        if (!std::binary_search(breakpoints_.begin(), breakpoints_.end(), address))
+            cache_.invalidate_at(Linear{address});
+    breakpoints_ = debug.breakpoints();
 }
 
 Stop Translator::run_until_stopped() {
     Attention& attention = cpu_.attention;
     while (true) {
         if (state_.activity == Activity::Shutdown) return Stop::TripleFault;
+        if (cpu_.debug.reached()) return Stop::Debug;
         u32 reasons = attention.reasons();
         if (reasons & Attention::Stop) return Stop::Attention;
         if (state_.instructions >= state_.instruction_limit) return Stop::InstructionLimit;
+        if (cpu_.debug.stepping()) {
+            if (!step_for_debugger()) return Stop::Halted;
+            continue;
+        }
         if (reasons) {
             pending_link_ = nullptr;
             if (interpreter_.take_interrupt()) {
@@ -90,6 +110,11 @@ Stop Translator::run_until_stopped() {
             }
         }
         if (state_.activity == Activity::Halted) return Stop::Halted;
+        if (cpu_.debug.engaged() &&
+            cpu_.debug.stops_before(static_cast<u32>(state_.segment(Seg::Cs).base + state_.eip))) {
+            pending_link_ = nullptr;
+            return Stop::Debug;
+        }
         if (must_step()) {
             near_limit_ = false;
             pending_link_ = nullptr;

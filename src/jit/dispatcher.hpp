@@ -27,6 +27,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
 
  private:
     // --- dispatcher.cpp
+    void obey_debugger();
     Stop run_until_stopped();
     bool must_step() const;
     void run_block();
@@ -47,6 +48,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
 
     // --- steps.cpp: what the interpreter does for translated code
     void step(Mnemonic mnemonic);
+    bool step_for_debugger();
     void step_at_site(const ExitSite& site);
     bool end_of_term(const ExitSite& exit);
     void tell_windows(Mnemonic mnemonic, Linear invalidated, u64 generation_before);
@@ -76,6 +78,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     ExitSite fault_exit_;
     CodeCache cache_;
     ViewStates views_;
+    std::vector<u32> breakpoints_;  // that translations heed
     GuestBlock guest_block_;  // reused, so that its vectors keep their memory
 
     std::vector<CodeMode> modes_;

@@ -57,6 +57,8 @@ bool Frontend::read(BlockKey key, const CodeMode& mode, u32 eip, const std::func
     if (!page) return false;
     u32 offset = offset_in_page(key.physical);
     while (out.instructions.size() < options_.most_instructions && offset < page_size) {
+        bool debugged = cpu_.debug.breakpoint_at(static_cast<u32>(mode.cs_base + eip));
+        if (debugged && !out.instructions.empty()) break;
         Instruction in;
         std::span<const u8> rest{page + offset, std::min<u32>(15, page_size - offset)};
         DecodeStatus status = decoder_.decode(rest, mode.code32(), in);

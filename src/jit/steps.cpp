@@ -67,8 +67,19 @@ void Translator::step(Mnemonic mnemonic) {
     if (mnemonic == ZYDIS_MNEMONIC_INVLPG) invalidated = invalidated_address();
     u64 generation = cpu_.mmu.generation();
     cr3_before_ = state_.cr3;
-    interpreter_.step();
+    interpreter_.step(cpu_.debug.most_iterations());
     tell_windows(mnemonic, invalidated, generation);
+}
+
+bool Translator::step_for_debugger() {
+    pending_link_ = nullptr;
+    fpu_wanted_ = false;
+    near_limit_ = false;
+    u64 generation = cpu_.mmu.generation();
+    cr3_before_ = state_.cr3;
+    bool stepped = interpreter_.step_once();
+    tell_windows(ZYDIS_MNEMONIC_INVALID, Linear{}, generation);
+    return stepped;
 }
 
 // Whether this callout was the last of its site's term.

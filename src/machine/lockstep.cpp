@@ -124,8 +124,12 @@ Stop LockstepEngine::run() {
         u64 outer = state.instruction_limit;
         u64 stop_at = std::min(outer, state.instructions + stretch);
         state.instruction_limit = stop_at;
+        DebugPoints& debug = board_.cpu().debug;
+        shadow_.board().cpu().debug.begin_run(debug.stepping());  // a single step holds interrupts off on both
         Stop stop = first_->run();
         follow();
+        // The shadow knows no breakpoints: it may be about to take the interrupt whose handler begins with one.
+        if (stop == Stop::Debug) return stop;
         // A reset or power-off waits to be handled: the shadow has handled its own already.
         if (board_.has_events()) return stop;
         compare();

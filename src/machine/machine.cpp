@@ -113,6 +113,7 @@ Machine::Slice Machine::run_slice(u64 limit) {
             }
             return {Slice::Kind::Idle, next};
         }
+        case Stop::Debug: return {Slice::Kind::Debug};
         case Stop::Attention:
         case Stop::InstructionLimit: break;
     }

@@ -26,6 +26,7 @@ class Machine {
             Stopped,  // Attention::Stop, or the instruction limit was reached: look around and call again
             Idle,     // halted: nothing happens before `until` (guest time) unless somebody does something
             Ended,    // the machine is off: `exit_status`
+            Debug,    // Cpu::debug tells why
         } kind;
         Nanoseconds until = 0;
         int exit_status = 0;

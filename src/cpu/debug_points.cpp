@@ -1,0 +1,88 @@
+// The table of a debugger's points, and what follows from it.
+#include "cpu/debug_points.hpp"
+
+#include <algorithm>
+
+namespace vellum {
+
+bool DebugPoints::add(DebugPoint point) {
+    if (point.is_break()) point.length = 1;
+    if (point.length == 0 || point.length > longest_watch || point.address + (point.length - 1) < point.address)
+        return false;
+    if (std::find(points_.begin(), points_.end(), point) != points_.end()) return true;
+    if (points_.size() == most_points) return false;
+    points_.push_back(point);
+    derive();
+    return true;
+}
+
+void DebugPoints::remove(DebugPoint point) {
+    if (point.is_break()) point.length = 1;
+    std::erase(points_, point);
+    derive();
+}
+
+void DebugPoints::clear() {
+    points_.clear();
+    derive();
+}
+
+void DebugPoints::derive() {
+    breakpoints_.clear();
+    watched_pages_.clear();
+    for (const DebugPoint& point : points_) {
+        if (point.is_break()) {
+            breakpoints_.push_back(point.address);
+            continue;
+        }
+        bool reads = point.watches(false);
+        u32 first = point.address & ~page_offset_mask, last = (point.address + point.length - 1) & ~page_offset_mask;
+        for (u32 page : {first, last}) {
+            auto known = std::find_if(watched_pages_.begin(), watched_pages_.end(),
+                                      [page](const WatchedPage& w) { return w.address == page; });
+            if (known == watched_pages_.end())
+                watched_pages_.push_back({page, reads});
+            else
+                known->reads |= reads;
+        }
+    }
+    std::sort(breakpoints_.begin(), breakpoints_.end());
+    std::sort(watched_pages_.begin(), watched_pages_.end(),
+              [](const WatchedPage& a, const WatchedPage& b) { return a.address < b.address; });
+}
+
+bool DebugPoints::breakpoint_at(u32 linear) const {
+    return std::binary_search(breakpoints_.begin(), breakpoints_.end(), linear);
+}
+
+void DebugPoints::begin_run(bool step) {
+    stepping_ = step;
+    reached_.reset();
+}
+
+bool DebugPoints::stops_before(u32 linear) {
+    if (!breakpoint_at(linear)) return false;
+    auto point = std::find_if(points_.begin(), points_.end(),
+                              [&](const DebugPoint& p) { return p.is_break() && p.address == linear; });
+    reached_ = {*point, linear};
+    return true;
+}
+
+void DebugPoints::step_done() {
+    if (!reached_) reached_.emplace();
+}
+
+void DebugPoints::touched(u32 linear, u32 bytes, bool write) {
+    if (reached_) return;  // the first one counts
+    for (const DebugPoint& point : points_) {
+        if (point.is_break() || !point.watches(write)) continue;
+        u64 first = std::max(linear, point.address);
+        u64 end = std::min(u64{linear} + bytes, u64{point.address} + point.length);
+        if (first < end) {
+            reached_ = {point, static_cast<u32>(first)};
+            return;
+        }
+    }
+}
+
+}  // namespace vellum
