@@ -84,10 +84,10 @@ std::string parse_boot_order(std::string text) {
 
 // What the words say, before it is checked.
 struct RawOptions {
-    std::string engine = "bt", memory = "256", clock = "host", display, boot, control, debug_console;
+    std::string engine = "bt", memory = "256", clock = "host", display, boot, control, debug_console, gdb;
     std::vector<std::string> serial;
     double time_limit = 0;
-    bool no_reboot = false;
+    bool no_reboot = false, gdb_default = false;
 };
 
 void declare_machine(CLI::App& app, RunConfig& config, RawOptions& raw) {
@@ -133,6 +133,10 @@ void declare_ends(CLI::App& app, RunConfig& config, RawOptions& raw) {
         ->take_all();
     option("--debugcon", raw.debug_console, "WHERE", "stdio or file:PATH: output of ports 402h and E9h");
     option("--control", raw.control, "unix:PATH", "listen for line commands");
+    option("--gdb", raw.gdb, "PORT", "a debugger may connect to this port of 127.0.0.1, or to unix:PATH");
+    app.add_flag("-s", raw.gdb_default, "the same as --gdb 1234")->group(group);
+    app.add_flag("-S", config.start_stopped, "wait for the debugger's (or the control socket's) continue")
+        ->group(group);
     option("--time-limit", raw.time_limit, "SECONDS", "end with status 6 after so many wall seconds");
     app.add_flag("--count", config.machine.count, "count retired instructions exactly")->group(group);
     option("--stats", config.stats, "FILE", "write statistics as JSON at the end; - is standard error");
@@ -161,6 +165,25 @@ void take_endpoints(RunConfig& config, const RawOptions& raw) {
         if (config.control->kind != Endpoint::Kind::Unix)
             throw UsageError(fmt::format("--control {}: use unix:PATH", raw.control));
     }
+}
+
+// PORT, unix:PATH, or QEMU's tcp::PORT.
+GdbPlace parse_gdb_place(const std::string& text) {
+    if (text.starts_with("unix:") && text.size() > 5) return {0, text.substr(5)};
+    std::string digits = text.starts_with("tcp::") ? text.substr(5) : text;
+    bool number = !digits.empty() && digits.size() <= 5 && digits.find_first_not_of("0123456789") == std::string::npos;
+    unsigned long port = number ? std::stoul(digits) : 0;
+    if (port == 0 || port > 65535)
+        throw UsageError(fmt::format("--gdb {}: not a port; use 1 to 65535, or unix:PATH", text));
+    return {static_cast<u16>(port), {}};
+}
+
+void take_gdb(RunConfig& config, const RawOptions& raw) {
+    if (raw.gdb_default && !raw.gdb.empty()) throw UsageError("-s and --gdb name two places; give one of them");
+    if (raw.gdb_default) config.gdb = GdbPlace{1234, {}};
+    if (!raw.gdb.empty()) config.gdb = parse_gdb_place(raw.gdb);
+    if (config.start_stopped && !config.gdb && !config.control)
+        throw UsageError("-S: nobody could start the machine; add -s, --gdb PORT or --control unix:PATH");
 }
 
 void check_combinations(const RunConfig& config) {
@@ -245,6 +268,7 @@ std::variant<RunConfig, HelpText> parse_command_line(std::vector<std::string> wo
         throw UsageError("--time-limit: give a positive number of seconds");
     config.time_limit = raw.time_limit;
     take_endpoints(config, raw);
+    take_gdb(config, raw);
     Log probe{[](std::string_view) {}};
     if (std::string unknown = probe.enable(config.log_topics); !unknown.empty())
         throw UsageError(

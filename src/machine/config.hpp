@@ -39,6 +39,12 @@ struct MachineConfig {
     bool reboot = true;                     // false: a guest reset ends the run
 };
 
+// Where a debugger may connect: a port of 127.0.0.1, or a Unix socket.
+struct GdbPlace {
+    u16 port = 0;      // 0: `path`
+    std::string path;  // of a socket
+};
+
 struct RunConfig {
     MachineConfig machine;
     DisplayKind display = DisplayKind::Auto;
@@ -48,6 +54,8 @@ struct RunConfig {
     std::string save, restore;  // snapshot files
     std::string log_topics;
     std::optional<Endpoint> control;
+    std::optional<GdbPlace> gdb;
+    bool start_stopped = false;  // until a debugger or the control socket says go
 };
 
 // The contract of the command line.

@@ -1,9 +1,12 @@
-// Far ends of serial lines, the debug console and the control socket: standard input and output, files, Unix sockets.
+// Far ends of serial lines, the debug console, the control socket and the debugger: standard input and output, files,
+// Unix sockets.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "devices/byte_sink.hpp"
 #include "machine/config.hpp"
@@ -22,6 +25,25 @@ void check_endpoint(const std::string& option, const Endpoint& endpoint);
 std::unique_ptr<ByteSink> open_endpoint(const std::string& option, const Endpoint& endpoint, EventLoop& loop,
                                         std::function<void(std::span<const u8>)> on_input,
                                         std::function<bool()> wants_input = {});
+
+// One connection at a time from a debugger. A second one is turned away.
+class GdbListener {
+ public:
+    explicit GdbListener(const GdbPlace& place);  // throws UsageError naming --gdb
+    ~GdbListener();
+
+    struct Events {  // on the loop's thread, in order
+        std::function<void()> connected;
+        std::function<void(std::vector<u8>)> received;
+        std::function<void()> disconnected;
+    };
+    void serve(EventLoop& loop, Events events);  // once
+    void send(std::string_view bytes);           // any thread; dropped when nobody is connected
+
+ private:
+    struct Impl;
+    std::shared_ptr<Impl> impl_;
+};
 
 // Listens on a Unix socket for lines; `on_line` (on the loop's thread) gets each line and a way to answer, which may be
 // called later from any thread.

@@ -1,5 +1,7 @@
 // Endpoints on Linux: terminals, files and Unix sockets.
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -299,6 +301,92 @@ LineServer::~LineServer() {
     impl_->closed = true;
     close(impl_->listener);
     unlink(impl_->path.c_str());
+}
+
+struct GdbListener::Impl {
+    std::string path;  // to be removed; empty: a port
+    int listener = -1;
+    std::atomic<bool> closed = false;
+    Events events;
+    std::mutex mutex;
+    int connection = -1;
+    PatientWriter writer{patience_with_programs};
+
+    bool accept_one(EventLoop& loop, const std::shared_ptr<Impl>& self) {
+        if (closed) return false;
+        int accepted = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+        if (accepted < 0) return errno == EINTR || errno == ECONNABORTED;
+        {
+            std::lock_guard lock{mutex};
+            if (connection >= 0) {
+                close(accepted);
+                return true;
+            }
+            connection = accepted;
+            writer = PatientWriter{patience_with_programs};
+        }
+        events.connected();
+        loop.watch(accepted, [self] { return self->read_some(); });
+        return true;
+    }
+    bool read_some() {
+        std::vector<u8> bytes(4096);
+        ssize_t n = read(connection, bytes.data(), bytes.size());
+        if (n < 0 && errno == EINTR) return true;
+        if (n > 0) {
+            bytes.resize(static_cast<std::size_t>(n));
+            events.received(std::move(bytes));
+            return true;
+        }
+        std::lock_guard lock{mutex};
+        close(connection);
+        connection = -1;
+        events.disconnected();
+        return false;
+    }
+};
+
+namespace {
+
+// Only for this host: whoever reaches the port rules the guest.
+int listen_at_port(u16 port) {
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int on = 1;
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // connections inherit it
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && listen(listener, 4) == 0)
+        return listener;
+    int error = errno;
+    if (listener >= 0) close(listener);
+    throw UsageError(fmt::format("--gdb {}: {}; use another port, or unix:PATH", port, std::strerror(error)));
+}
+
+}  // namespace
+
+GdbListener::GdbListener(const GdbPlace& place) : impl_{std::make_shared<Impl>()} {
+    impl_->path = place.path;
+    impl_->listener = place.port ? listen_at_port(place.port) : listen_at("--gdb", place.path);
+}
+
+GdbListener::~GdbListener() {
+    impl_->closed = true;
+    close(impl_->listener);
+    if (!impl_->path.empty()) unlink(impl_->path.c_str());
+}
+
+void GdbListener::serve(EventLoop& loop, Events events) {
+    impl_->events = std::move(events);
+    loop.watch(impl_->listener, [impl = impl_, &loop] { return impl->accept_one(loop, impl); });
+}
+
+void GdbListener::send(std::string_view bytes) {
+    std::lock_guard lock{impl_->mutex};
+    if (impl_->connection < 0) return;
+    impl_->writer.write(impl_->connection, {reinterpret_cast<const u8*>(bytes.data()), bytes.size()});
 }
 
 }  // namespace vellum

@@ -17,6 +17,7 @@
 #include "machine/control.hpp"
 #include "machine/endpoints.hpp"
 #include "machine/file_replacement.hpp"
+#include "machine/gdb_server.hpp"
 #include "machine/host_process.hpp"
 #include "machine/memory_watch.hpp"
 #include "machine/session.hpp"
@@ -113,6 +114,8 @@ class Run {
                                              config.machine.clock == ClockKind::Host);
         typist_ = std::make_unique<Typist>(machine_->board());
         if (config.control) open_control();
+        if (config.start_stopped) session_->hold(config.gdb ? Session::Holder::Debugger : Session::Holder::Person);
+        if (config.gdb) serve_debugger();
         if (!config.stats.empty()) memory_watch_.emplace();
         started_ = host_monotonic_time();
         ready_ = true;  // from here on, other threads may reach the session
@@ -125,6 +128,7 @@ class Run {
         control_.reset();
         time_limit_.reset();
         loop_.reset();
+        debugger_door_.reset();
     }
 
     int operator()() {
@@ -144,6 +148,7 @@ class Run {
         }};
         std::exception_ptr frontend_trouble = run_frontend();
         vcpu.join();
+        if (debugger_) debugger_->ended(status);
         // Disks first, whatever happened: they matter most.
         machine_->stop();
         bool flushed = machine_->board().flush_disks();
@@ -209,6 +214,7 @@ class Run {
         for (const Endpoint& endpoint : config_.machine.serial) check_endpoint("--serial", endpoint);
         if (config_.machine.debug_console) check_endpoint("--debugcon", *config_.machine.debug_console);
         if (config_.control) check_endpoint("--control", *config_.control);
+        if (config_.gdb) debugger_door_.emplace(*config_.gdb);
     }
 
     // Refused now rather than at the end of the run.
@@ -292,6 +298,21 @@ class Run {
         }
     }
 
+    void serve_debugger() {
+        target_.emplace(*machine_, config_.machine.engine != EngineKind::Lockstep);
+        debugger_.emplace(*target_, GdbActions{[this](std::string_view bytes) { debugger_door_->send(bytes); },
+                                               [this] { session_->hold(Session::Holder::Debugger); },
+                                               [this] { session_->release(Session::Holder::Debugger); },
+                                               [this] { session_->end(exit_status::ok); }});
+        session_->on_debug_stop = [this] { debugger_->stopped(); };
+        debugger_door_->serve(*loop_,
+                              {[this] { session_->post([this] { debugger_->connected(); }); },
+                               [this](std::vector<u8> bytes) {
+                                   session_->post([this, bytes = std::move(bytes)] { debugger_->receive(bytes); });
+                               },
+                               [this] { session_->post([this] { debugger_->disconnected(); }); }});
+    }
+
     void on_signal(int number) {
         signal_ = number;
         if (ready_) session_->end(exit_status::signal_base + number);
@@ -337,6 +358,9 @@ class Run {
     std::unique_ptr<Session> session_;
     std::unique_ptr<Typist> typist_;
     std::optional<LineServer> control_;
+    std::optional<GdbListener> debugger_door_;
+    std::optional<GdbTarget> target_;
+    std::optional<GdbServer> debugger_;
     std::optional<TimeKeeper> time_limit_;
     std::optional<MemoryWatch> memory_watch_;
     Nanoseconds started_ = 0;

@@ -36,17 +36,21 @@ void Session::end(int exit_status) {
 }
 
 void Session::pause() {
-    post([this] {
-        paused_ = true;
-        machine_.stop();
-    });
+    post([this] { hold(Holder::Person); });
 }
 
 void Session::resume() {
-    post([this] {
-        paused_ = false;
-        machine_.start();
-    });
+    post([this] { release(Holder::Person); });
+}
+
+void Session::hold(Holder who) {
+    holders_ |= static_cast<u8>(who);
+    machine_.stop();
+}
+
+void Session::release(Holder who) {
+    holders_ &= static_cast<u8>(~static_cast<u8>(who));
+    if (holders_ == 0 && started_) machine_.start();
 }
 
 void Session::save(const std::string& path) {
@@ -58,7 +62,7 @@ void Session::save(const std::string& path) {
     } catch (...) {
         trouble = std::current_exception();
     }
-    if (!paused_ && !finished_) machine_.start();
+    if (holders_ == 0 && !finished_) machine_.start();
     if (trouble) std::rethrow_exception(trouble);
 }
 
@@ -95,14 +99,15 @@ void Session::wait(Nanoseconds guest_deadline) {
     Nanoseconds now = machine_.board().clock().guest_time();
     Nanoseconds span = std::min(longest_wait, guest_deadline > now ? guest_deadline - now : 0);
     std::unique_lock lock{mutex_};
-    if (paused_ || !host_clock_)  // guest time stands: only posted work changes anything
+    if (holders_ || !host_clock_)  // guest time stands: only posted work changes anything
         posted_.wait(lock, [this] { return !work_.empty(); });
     else
         posted_.wait_for(lock, std::chrono::nanoseconds{span}, [this] { return !work_.empty(); });
 }
 
 int Session::run() {
-    machine_.start();
+    started_ = true;
+    if (holders_ == 0) machine_.start();
     measured_instructions_ = machine_.board().state().instructions;
     measured_at_ = machine_.board().clock().guest_time();
     while (!ended_) {
@@ -110,7 +115,7 @@ int Session::run() {
         machine_.board().cpu().attention.clear(Attention::Stop);
         do_posted_work();
         if (ended_) break;
-        if (paused_) {
+        if (holders_) {
             set_state(GuestState::Paused);
             wait(~Nanoseconds{0});
             continue;
@@ -124,6 +129,8 @@ int Session::run() {
         } else if (slice.kind == Machine::Slice::Kind::Idle) {
             set_state(GuestState::Idle);
             wait(slice.until);
+        } else if (slice.kind == Machine::Slice::Kind::Debug && on_debug_stop) {
+            on_debug_stop();
         }
     }
     refresh_screens();

@@ -33,6 +33,13 @@ class Session final : public MachineControl {
     void save(const std::string& path);
     bool guest_ended() const { return guest_ended_; }  // by itself: nothing is left that could go on
 
+    // --- vCPU thread, or before run(). The machine stands still, and guest time under the host's clock, while anybody
+    // holds it.
+    enum class Holder : u8 { Person = 1, Debugger = 2 };
+    void hold(Holder who);
+    void release(Holder who);
+    std::function<void()> on_debug_stop;  // the engine stopped for Cpu::debug; whoever listens holds the machine
+
     bool picture(Picture& out, u64& generation) override;
     bool text(TextScreen& out, u64& generation) override;
     bool text_mode() const override { return text_mode_; }
@@ -61,7 +68,8 @@ class Session final : public MachineControl {
     std::deque<std::function<void()>> work_;
     std::optional<int> ended_;
     std::string message_;
-    bool paused_ = false, guest_ended_ = false;
+    bool guest_ended_ = false, started_ = false;
+    u8 holders_ = 0;
 
     std::atomic<GuestState> state_ = GuestState::Running;
     std::atomic<bool> finished_ = false, text_mode_ = true, refresh_asked_ = false;

@@ -72,6 +72,8 @@ std::string text_of(const RunConfig& c) {
     add("restore", c.restore);
     add("log", c.log_topics);
     if (c.control) add("control", text_of(*c.control));
+    if (c.gdb) add("gdb", c.gdb->port ? std::to_string(c.gdb->port) : c.gdb->path);
+    add("start-stopped", c.start_stopped ? "yes" : "");
     if (!text.empty()) text.pop_back();
     return text;
 }
@@ -133,6 +135,11 @@ const Meaning options[] = {
     {{"--log", "cpu,irq"}, "log=cpu,irq"},
     {{"--log", "all"}, "log=all"},
     {{"--control", "unix:/tmp/c"}, "control=unix:/tmp/c"},
+    {{"--gdb", "2345"}, "gdb=2345"},
+    {{"--gdb", "unix:/tmp/g"}, "gdb=/tmp/g"},
+    {{"-s"}, "gdb=1234"},
+    {{"-s", "-S"}, "gdb=1234 start-stopped=yes"},
+    {{"-S", "--control", "unix:/tmp/c"}, "control=unix:/tmp/c start-stopped=yes"},
 };
 
 // With one dash, as people type it for QEMU.
@@ -199,6 +206,12 @@ const Refusal wrong_usage[] = {
     {{"--debugcon", "stdio", "--display", "terminal"}, {"--debugcon stdio", "--display terminal"}},
     {{"--control", "stdio"}, {"--control stdio", "unix:PATH"}},
     {{"--control", "/tmp/x"}, {"--control /tmp/x", "unix:PATH"}},
+    {{"--gdb", "0"}, {"--gdb 0", "unix:PATH"}},
+    {{"--gdb", "65536"}, {"--gdb 65536", "65535"}},
+    {{"--gdb", "localhost:1"}, {"--gdb localhost:1", "unix:PATH"}},
+    {{"--gdb", "unix:"}, {"--gdb unix:", "unix:PATH"}},
+    {{"-s", "--gdb", "7"}, {"-s", "--gdb"}},
+    {{"-S"}, {"-S", "--gdb", "--control"}},
     {{"--initrd", "i"}, {"--initrd", "--kernel"}},
     {{"--append", "a"}, {"--append", "--kernel"}},
     {{"--cdrom", "c", "--hdc", "d"}, {"--cdrom", "--hdc"}},
