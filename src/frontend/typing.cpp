@@ -48,7 +48,7 @@ std::optional<u8> usage_of(std::string_view name) {
         if (stroke && !stroke->shift && !stroke->ctrl) return stroke->usage;
         return std::nullopt;
     }
-    if (name.size() <= 3 && name[0] == 'f' && name[1] >= '1' && name[1] <= '9') {
+    if (name.size() >= 2 && name.size() <= 3 && name[0] == 'f' && name[1] >= '1' && name[1] <= '9') {
         const u32 number = name.size() == 2 ? name[1] - '0' : (name[1] - '0') * 10 + (name[2] - '0');
         if (number >= 1 && number <= 12 && name.back() >= '0' && name.back() <= '9')
             return static_cast<u8>(usage::f1 + number - 1);
