@@ -16,7 +16,10 @@ class ByteQueue {
     static constexpr u32 capacity() { return most; }
     bool empty() const { return count_ == 0; }
     u32 room() const { return most - count_; }
-    void clear() { count_ = 0; }
+    void clear() {
+        bytes_ = {};  // so that equal queues are equal in a saved state
+        first_ = count_ = 0;
+    }
     // A byte that does not fit is lost.
     void push(u8 byte) {
         if (count_ < most) bytes_[(first_ + count_++) % most] = byte;

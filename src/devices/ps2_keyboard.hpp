@@ -23,8 +23,8 @@ class Ps2Keyboard final : public Device, public Ps2Device {
     // Whether everything typed has been read: who types text for a person waits for it.
     bool idle() const { return codes_.empty(); }
 
-    // Whether one more event fits for certain (the longest sequence, Pause, has eight bytes).
-    bool has_room() const { return codes_.room() >= 8; }
+    // Whether key() would take one more key that goes down.
+    bool has_room() const { return codes_.room() >= codes_.capacity() / 2; }
 
     std::string_view name() const override { return "ps2 keyboard"; }
     void reset() override;

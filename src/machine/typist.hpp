@@ -2,6 +2,7 @@
 // person's keys (or what a person pastes), which wait only when the keyboard is full.
 #pragma once
 
+#include <bitset>
 #include <deque>
 #include <vector>
 
@@ -40,9 +41,12 @@ class KeyQueue {
  public:
     explicit KeyQueue(Board& board) : board_{board}, again_{board.scheduler(), [this] { feed(); }} {}
 
-    // vCPU thread. A key that does not fit is lost; a release is always kept, so that no key stays down.
+    // vCPU thread. A key that does not fit is lost together with its release; other releases are always kept, so that
+    // no key stays down.
     void add(KeyEvent event) {
-        if (event.down && events_.size() >= most) return;
+        bool was_lost = lost_[event.usage];
+        lost_[event.usage] = event.down && events_.size() >= most;
+        if (event.down ? lost_[event.usage] : was_lost) return;
         events_.push_back(event);
         feed();
     }
@@ -63,6 +67,7 @@ class KeyQueue {
     Board& board_;
     Timer again_;
     std::deque<KeyEvent> events_;
+    std::bitset<256> lost_;  // keys whose press did not fit
 };
 
 }  // namespace vellum
