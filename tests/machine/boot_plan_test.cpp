@@ -1,0 +1,184 @@
+// Made-up kernels: what is laid out where, and what is refused.
+#include "machine/boot_plan.hpp"
+
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "base/host_error.hpp"
+
+using namespace vellum;
+using Catch::Matchers::Contains;
+
+namespace {
+
+constexpr u64 mebibyte = 1 << 20;
+
+struct Image {
+    std::vector<u8> bytes;
+    explicit Image(std::size_t size) : bytes(size) {}
+    Image& set(std::size_t at, u32 value, std::size_t size = 4) {
+        std::memcpy(bytes.data() + at, &value, size);
+        return *this;
+    }
+};
+
+// A bzImage of boot protocol 2.15 with one set-up sector and 4 KiB of kernel.
+Image linux_kernel() {
+    Image image{1024 + 4096};
+    image.set(0x1F1, 1, 1).set(0x1F4, 256).set(0x202, 0x53726448).set(0x206, 0x20F, 2).set(0x211, 1, 1);
+    return image.set(0x22C, 0x7FFFFFFF).set(0x238, 2047).set(0x260, 0x400000);
+}
+
+// An ELF32 kernel with a Multiboot header at 100h and one segment: 64 bytes of file at 200h, 128 in memory at 1 MiB.
+Image elf_kernel() {
+    Image image{0x300};
+    image.set(0, 0x464C457F).set(24, 0xC0100010).set(28, 52).set(42, 32, 2).set(44, 1, 2);
+    image.set(52, 1).set(56, 0x200).set(60, 0xC0100000).set(64, 0x100000).set(68, 64).set(72, 128);
+    image.set(0x100, 0x1BADB002).set(0x104, 0).set(0x108, 0u - 0x1BADB002);
+    return image.set(0x200, 0x11223344);
+}
+
+// A flat kernel whose Multiboot header, at its begin, says where it goes: 1 MiB, entered 32 bytes in.
+Image flat_kernel() {
+    Image image{0x100};
+    image.set(0, 0x1BADB002).set(4, 0x10000).set(8, 0u - 0x1BADB002 - 0x10000);
+    return image.set(12, 0x100000).set(16, 0x100000).set(20, 0x100100).set(24, 0x100400).set(28, 0x100020);
+}
+
+u32 word(std::span<const u8> bytes, std::size_t at) {
+    u32 value = 0;
+    std::memcpy(&value, bytes.data() + at, 4);
+    return value;
+}
+
+const BootItem* item_at(const BootPlan& plan, u32 address) {
+    for (const BootItem& item : plan.items)
+        if (item.address == address) return &item;
+    return nullptr;
+}
+
+template <typename Plan>
+std::string refusal(Plan plan) {
+    try {
+        plan();
+    } catch (const UsageError& trouble) {
+        return trouble.what();
+    }
+    return "no refusal";
+}
+
+std::string linux_refusal(const Image& kernel, u64 memory = 256 * mebibyte, std::size_t initrd = 0,
+                          const std::string& append = "") {
+    return refusal([&] { plan_linux("k", kernel.bytes, std::vector<u8>(initrd, 7), append, memory); });
+}
+
+std::string multiboot_refusal(const Image& kernel, u64 memory = 256 * mebibyte, std::size_t module = 0,
+                              const std::string& append = "") {
+    return refusal([&] { plan_multiboot("k", kernel.bytes, std::vector<u8>(module, 7), append, memory); });
+}
+
+}  // namespace
+
+TEST_CASE("boot plan: Linux gets its set-up, kernel, command line and initrd, and pointers to them") {
+    BootPlan plan = plan_linux("k", linux_kernel().bytes, std::vector<u8>(5000, 7), "a=b", 64 * mebibyte);
+    CHECK(plan.kind == BootPlan::Kind::Linux);
+    CHECK(plan.items.size() == 4);
+    const BootItem* setup = item_at(plan, u32{plan.setup_segment} << 4);
+    REQUIRE(setup);
+    CHECK(setup->bytes.size() == 1024);
+    const BootItem* command_line = item_at(plan, word(setup->bytes, 0x228));
+    REQUIRE(command_line);
+    CHECK(command_line->bytes == std::vector<u8>{'a', '=', 'b', 0});
+    const BootItem* initrd = item_at(plan, word(setup->bytes, 0x218));
+    REQUIRE(initrd);
+    CHECK(initrd->bytes == std::vector<u8>(5000, 7));
+    CHECK(word(setup->bytes, 0x21C) == 5000);
+    CHECK(initrd->address % 4096 == 0);
+    CHECK(initrd->address >= 0x500000);  // behind the memory that the kernel wants to unpack itself
+    CHECK(initrd->address + 5000 <= 63 * mebibyte);
+    REQUIRE(item_at(plan, 0x100000));
+    CHECK(item_at(plan, 0x100000)->bytes.size() == 4096);
+}
+
+TEST_CASE("boot plan: an initrd stays below the kernel's limit") {
+    Image kernel = linux_kernel().set(0x22C, 0x1FFFFFF);
+    BootPlan plan = plan_linux("k", kernel.bytes, std::vector<u8>(4096, 7), "", 256 * mebibyte);
+    CHECK(item_at(plan, 0x1FFF000));
+}
+
+TEST_CASE("boot plan: broken or unfitting Linux kernels are refused") {
+    CHECK_THAT(linux_refusal(Image{10}), Contains("--kernel k: neither"));
+    CHECK_THAT(linux_refusal(linux_kernel().set(0x202, 0)), Contains("neither"));
+    CHECK_THAT(linux_refusal(linux_kernel().set(0x206, 0x203, 2)), Contains("2.03 is too old"));
+    CHECK_THAT(linux_refusal(linux_kernel().set(0x1F4, 257)), Contains("truncated"));
+    CHECK_THAT(linux_refusal(linux_kernel().set(0x1F4, 0xFFFFFFFF)), Contains("truncated"));
+    CHECK_THAT(linux_refusal(linux_kernel().set(0x1F1, 0, 1)), Contains("truncated") || Contains("no refusal"));
+    CHECK_THAT(linux_refusal(linux_kernel().set(0x1F1, 255, 1)), Contains("longer than any"));
+    CHECK_THAT(linux_refusal(linux_kernel().set(0x211, 0, 1)), Contains("bzImage"));
+    CHECK_THAT(linux_refusal(linux_kernel().set(0x260, 0xFFFFFFFF)), Contains("more with -m"));
+    CHECK_THAT(linux_refusal(linux_kernel(), mebibyte), Contains("needs 6 MiB"));
+    CHECK_THAT(linux_refusal(linux_kernel(), 16 * mebibyte, 12 * mebibyte), Contains("--initrd: 12 MiB do not fit"));
+    CHECK_THAT(linux_refusal(linux_kernel().set(0x22C, 0x100000), 256 * mebibyte, 4096), Contains("do not fit"));
+    CHECK_THAT(linux_refusal(linux_kernel(), 256 * mebibyte, 0, std::string(2048, 'a')), Contains("takes 2047"));
+    CHECK(linux_refusal(linux_kernel(), 256 * mebibyte, 0, std::string(2047, 'a')) == "no refusal");
+}
+
+TEST_CASE("boot plan: a Multiboot ELF kernel is loaded at its physical address and entered there") {
+    BootPlan plan = plan_multiboot("k", elf_kernel().bytes, std::vector<u8>(100, 7), "x y", 64 * mebibyte);
+    CHECK(plan.kind == BootPlan::Kind::Multiboot);
+    CHECK(plan.entry == 0x100010);
+    const BootItem* segment = item_at(plan, 0x100000);
+    REQUIRE(segment);
+    CHECK(segment->bytes.size() == 128);
+    CHECK(word(segment->bytes, 0) == 0x11223344);
+    const BootItem* information = item_at(plan, plan.information_address);
+    REQUIRE(information);
+    CHECK(word(information->bytes, 20) == 1);  // one module
+    const BootItem* text = item_at(plan, word(information->bytes, 16));
+    REQUIRE(text);
+    CHECK(std::string(text->bytes.begin(), text->bytes.end() - 1) == "k x y");
+    const BootItem* module = item_at(plan, 0x101000);
+    REQUIRE(module);
+    CHECK(module->bytes == std::vector<u8>(100, 7));
+}
+
+TEST_CASE("boot plan: a Multiboot kernel with addresses is loaded where they say") {
+    BootPlan plan = plan_multiboot("k", flat_kernel().bytes, {}, "", 64 * mebibyte);
+    CHECK(plan.entry == 0x100020);
+    const BootItem* piece = item_at(plan, 0x100000);
+    REQUIRE(piece);
+    CHECK(piece->bytes.size() == 0x400);
+}
+
+TEST_CASE("boot plan: broken or unfitting Multiboot kernels are refused") {
+    CHECK_FALSE(is_multiboot(Image{4}.bytes));
+    CHECK_FALSE(is_multiboot(elf_kernel().set(0x108, 0).bytes));
+    CHECK_THAT(multiboot_refusal(Image{0x300}), Contains("no Multiboot kernel"));
+    CHECK_THAT(multiboot_refusal(elf_kernel().set(0x104, 8).set(0x108, 0u - 0x1BADB002 - 8)), Contains("unknown"));
+    CHECK_THAT(multiboot_refusal(elf_kernel().set(0, 0)), Contains("no ELF file"));
+    CHECK_THAT(multiboot_refusal(elf_kernel().set(28, 0xFFFFFFF0)), Contains("broken ELF"));
+    CHECK_THAT(multiboot_refusal(elf_kernel().set(42, 8, 2)), Contains("broken ELF"));
+    CHECK_THAT(multiboot_refusal(elf_kernel().set(44, 0, 2)), Contains("nothing to load"));
+    CHECK_THAT(multiboot_refusal(elf_kernel().set(56, 0x2F0)), Contains("truncated"));
+    CHECK_THAT(multiboot_refusal(elf_kernel().set(56, 0xFFFFFFFF)), Contains("truncated"));
+    CHECK_THAT(multiboot_refusal(elf_kernel().set(64, 0x1000)), Contains("does not fit"));
+    CHECK_THAT(multiboot_refusal(elf_kernel().set(72, 0xFFFFFFFF)), Contains("does not fit"));
+    CHECK_THAT(multiboot_refusal(elf_kernel(), mebibyte), Contains("does not fit"));
+    CHECK_THAT(multiboot_refusal(elf_kernel(), 4 * mebibyte, 4 * mebibyte), Contains("--initrd"));
+    CHECK_THAT(multiboot_refusal(elf_kernel(), 64 * mebibyte, 0, std::string(5000, 'a')), Contains("--append"));
+    CHECK_THAT(multiboot_refusal(flat_kernel().set(16, 0x200000)), Contains("broken Multiboot"));
+    CHECK_THAT(multiboot_refusal(flat_kernel().set(20, 0x1000)), Contains("broken Multiboot"));
+    CHECK_THAT(multiboot_refusal(flat_kernel().set(20, 0x100200)), Contains("truncated"));
+}
+
+TEST_CASE("boot plan: the loader's table has a fixed size and names the items in order") {
+    BootPlan plan = plan_linux("k", linux_kernel().bytes, {}, "", 64 * mebibyte);
+    std::vector<u8> table = encode(plan);
+    CHECK(table.size() == 20 + 12 * 16);
+    CHECK(word(table, 0) == plan.items.size());
+    for (std::size_t i = 0; i < plan.items.size(); ++i) {
+        CHECK(word(table, 20 + 12 * i) == boot_plan_key + 1 + i);
+        CHECK(word(table, 24 + 12 * i) == plan.items[i].address);
+        CHECK(word(table, 28 + 12 * i) == plan.items[i].bytes.size());
+    }
+}

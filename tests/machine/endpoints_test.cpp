@@ -1,0 +1,148 @@
+// Files and sockets behind serial lines, and the control socket's lines.
+#include "machine/endpoints.hpp"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <catch2/catch.hpp>
+
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+
+#include "base/host_error.hpp"
+#include "machine/tiny_machine.hpp"
+
+using namespace vellum;
+
+namespace {
+
+std::span<const u8> bytes_of(std::string_view text) { return {reinterpret_cast<const u8*>(text.data()), text.size()}; }
+
+class Client {
+ public:
+    explicit Client(const std::string& path) : descriptor_{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        std::memcpy(address.sun_path, path.data(), path.size());
+        connected = connect(descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    }
+    ~Client() { close(descriptor_); }
+    void say(std::string_view text) { send(descriptor_, text.data(), text.size(), MSG_NOSIGNAL); }
+    std::string hear(std::size_t count) {
+        std::string text(count, '\0');
+        ssize_t n = recv(descriptor_, text.data(), count, MSG_WAITALL);
+        text.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+        return text;
+    }
+    bool connected = false;
+
+ private:
+    int descriptor_;
+};
+
+// What came in, for the test to wait for.
+class Heard {
+ public:
+    void add(std::string_view text) {
+        std::lock_guard lock{mutex_};
+        text_ += text;
+        changed_.notify_all();
+    }
+    std::string wait_for(std::size_t count) {
+        std::unique_lock lock{mutex_};
+        changed_.wait_for(lock, std::chrono::seconds{20}, [&] { return text_.size() >= count; });
+        return text_;
+    }
+
+ private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::string text_;
+};
+
+}  // namespace
+
+TEST_CASE("endpoints: a file takes what is sent, from its begin") {
+    TemporaryFolder folder;
+    folder.write("out", "something older and longer");
+    EventLoop loop;
+    open_endpoint("--serial", {Endpoint::Kind::File, folder.file("out")}, loop, {})->put(bytes_of("hello"));
+    CHECK(folder.read("out") == "hello");
+}
+
+TEST_CASE("endpoints: checking makes nothing and tells what opening would") {
+    TemporaryFolder folder;
+    check_endpoint("--serial", {Endpoint::Kind::File, folder.file("new")});
+    check_endpoint("--serial", {Endpoint::Kind::Unix, folder.file("new")});
+    check_endpoint("--serial", {Endpoint::Kind::Stdio, {}});
+    CHECK_FALSE(std::filesystem::exists(folder.file("new")));
+    CHECK_THROWS_AS(check_endpoint("--serial", {Endpoint::Kind::File, folder.file("a/b")}), UsageError);
+    CHECK_THROWS_AS(check_endpoint("--serial", {Endpoint::Kind::File, folder.file("")}), UsageError);
+    CHECK_THROWS_AS(check_endpoint("--serial", {Endpoint::Kind::Unix, folder.file("a/b")}), UsageError);
+    CHECK_THROWS_AS(check_endpoint("--serial", {Endpoint::Kind::Unix, folder.file(std::string(120, 'x'))}), UsageError);
+}
+
+TEST_CASE("endpoints: a socket carries bytes both ways, to one peer after the other") {
+    TemporaryFolder folder;
+    EventLoop loop;
+    Heard heard;
+    std::string path = folder.file("line");
+    {
+        auto sink = open_endpoint("--serial", {Endpoint::Kind::Unix, path}, loop, [&heard](std::span<const u8> bytes) {
+            heard.add({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+        });
+        sink->put(bytes_of("nobody hears this"));
+        for (const char* name : {"first", "other"}) {
+            Client client{path};
+            REQUIRE(client.connected);
+            std::size_t before = heard.wait_for(0).size();
+            client.say(name);
+            CHECK(heard.wait_for(before + 5).substr(before) == name);  // from here on the sink knows the peer
+            sink->put(bytes_of("hello"));
+            CHECK(client.hear(5) == "hello");
+        }
+        CHECK_THROWS_AS(open_endpoint("--serial", {Endpoint::Kind::Unix, path}, loop, {}), UsageError);
+    }
+    CHECK_FALSE(std::filesystem::exists(path));
+}
+
+TEST_CASE("endpoints: input that is not wanted stays outside until it is") {
+    TemporaryFolder folder;
+    EventLoop loop;
+    Heard heard;
+    std::atomic<bool> wanted = true;
+    auto sink = open_endpoint(
+        "--serial", {Endpoint::Kind::Unix, folder.file("line")}, loop,
+        [&](std::span<const u8> bytes) {
+            wanted = false;
+            heard.add({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+        },
+        [&wanted] { return wanted.load(); });
+    Client client{folder.file("line")};
+    client.say(std::string(512, 'a'));
+    CHECK(heard.wait_for(512).size() == 512);
+    client.say("b");
+    loop.look_again();
+    CHECK(heard.wait_for(0).size() == 512);
+    wanted = true;
+    loop.look_again();
+    CHECK(heard.wait_for(513).size() == 513);
+}
+
+TEST_CASE("endpoints: control lines arrive one by one and are answered to who sent them") {
+    TemporaryFolder folder;
+    EventLoop loop;
+    LineServer server{"--control", folder.file("control"), loop,
+                      [](std::string line, Reply reply) { reply("<" + line + ">\n"); }};
+    Client first{folder.file("control")}, second{folder.file("control")};
+    first.say("one\ntw");
+    CHECK(first.hear(6) == "<one>\n");
+    second.say("2\r\n");
+    CHECK(second.hear(4) == "<2>\n");
+    first.say("o\n\n");
+    CHECK(first.hear(9) == "<two>\n<>\n");
+    Client flood{folder.file("control")};
+    flood.say(std::string(10'000, 'x'));
+    CHECK(flood.hear(1).empty());  // a line without an end: the connection is closed
+}

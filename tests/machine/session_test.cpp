@@ -1,0 +1,158 @@
+// A machine seen from other threads, and keys on their way to the keyboard.
+#include "machine/session.hpp"
+
+#include <catch2/catch.hpp>
+#include <future>
+#include <thread>
+
+#include "machine/tiny_machine.hpp"
+
+using namespace vellum;
+
+namespace {
+
+constexpr std::initializer_list<u8> spin_for_ever = {0xEB, 0xFE};
+
+// The session's life in a thread of its own, as in a run.
+struct Running {
+    TinyMachine tiny;
+    Session session;
+    std::future<int> status;
+    explicit Running(std::initializer_list<u8> code, ClockKind clock = ClockKind::Host)
+        : tiny{code,
+               [clock] {
+                   MachineConfig config = tiny_config();
+                   config.clock = clock;
+                   return config;
+               }()},
+          session{tiny.machine, "interp", clock == ClockKind::Host},
+          status{std::async(std::launch::async, [this] { return session.run(); })} {}
+    ~Running() { session.end(99); }
+
+    // Work on the vCPU thread that has been done when this returns.
+    void meet() {
+        std::promise<void> met;
+        session.post([&met] { met.set_value(); });
+        met.get_future().wait();
+    }
+    void wait_for(GuestState state) {
+        while (session.status().state != state) std::this_thread::yield();
+    }
+};
+
+// Everything the keyboard has to say, read as a guest would.
+std::size_t read_keyboard(Board& board) {
+    std::size_t count = 0;
+    Nanoseconds quiet_since = board.clock().guest_time();
+    while (board.clock().guest_time() - quiet_since < 20 * millisecond) {
+        board.clock().skip_to(board.clock().guest_time() + 100 * microsecond);
+        if (!(board.read_port(0x64, 1) & 1)) continue;
+        board.read_port(0x60, 1);
+        ++count;
+        quiet_since = board.clock().guest_time();
+    }
+    return count;
+}
+
+}  // namespace
+
+TEST_CASE("session: posted work is done in order, in a loop, a halt and a pause") {
+    for (bool spinning : {true, false}) {
+        for (ClockKind clock : {ClockKind::Host, ClockKind::Instructions}) {
+            Running r{spinning ? spin_for_ever : halt_for_ever, clock};
+            std::vector<int> done;
+            for (int i = 0; i < 10; ++i) r.session.post([&done, i] { done.push_back(i); });
+            r.meet();
+            CHECK(done == std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
+            r.session.pause();
+            r.meet();
+            r.meet();
+            r.session.end(5);
+            CHECK(r.status.get() == 5);
+            CHECK(r.session.finished());
+        }
+    }
+}
+
+TEST_CASE("session: the first status given is the one") {
+    Running r{spin_for_ever};
+    r.session.post([&r] {
+        r.session.end(3);
+        r.session.end(4);
+        r.session.request_quit();
+    });
+    CHECK(r.status.get() == 3);
+}
+
+TEST_CASE("session: quitting is status 0") {
+    Running r{halt_for_ever};
+    r.session.request_quit();
+    CHECK(r.status.get() == 0);
+}
+
+TEST_CASE("session: states are told, and time stands while the machine is paused") {
+    Running r{halt_for_ever};
+    r.wait_for(GuestState::Idle);
+    r.session.pause();
+    r.wait_for(GuestState::Paused);
+    Nanoseconds then = 0, later = 0;
+    r.session.post([&] { then = r.tiny.machine.board().clock().guest_time(); });
+    r.meet();
+    std::this_thread::sleep_for(std::chrono::milliseconds{2});
+    r.session.post([&] { later = r.tiny.machine.board().clock().guest_time(); });
+    r.meet();
+    CHECK(then == later);
+    r.session.resume();
+    r.wait_for(GuestState::Idle);
+    r.session.end(0);
+    r.status.wait();
+    CHECK(r.session.status().state == GuestState::Finished);
+    CHECK(r.session.status().engine == "interp");
+}
+
+TEST_CASE("session: a picture is there for who asks, and only once for each change") {
+    Running r{halt_for_ever};
+    Picture picture;
+    u64 generation = 0;
+    r.session.picture(picture, generation);  // asks for it
+    r.meet();
+    while (!r.session.picture(picture, generation)) r.meet();
+    CHECK(picture.width > 0);
+    u64 seen = generation;
+    r.meet();
+    CHECK((!r.session.picture(picture, generation) || generation != seen));
+}
+
+TEST_CASE("key queue: a long paste reaches a guest that reads slowly, complete") {
+    TinyBoard b;
+    KeyQueue queue{b.board};
+    constexpr std::size_t keys = 1000, bytes_per_key = 3;  // set 2: make, F0 make
+    for (std::size_t i = 0; i < keys; ++i) {
+        queue.add({0x04, true});
+        queue.add({0x04, false});
+    }
+    CHECK(queue.waiting() > 0);
+    CHECK(read_keyboard(b.board) == keys * bytes_per_key);
+    CHECK(queue.waiting() == 0);
+}
+
+TEST_CASE("key queue: has a bound, and forgets no release") {
+    TinyBoard b;
+    KeyQueue queue{b.board};
+    for (int i = 0; i < 100'000; ++i) {
+        queue.add({0x04, true});
+        queue.add({0x04, false});
+    }
+    CHECK(queue.waiting() < 20'000);
+    CHECK(read_keyboard(b.board) % 3 == 0);  // as many releases, of two bytes, as presses
+    CHECK(queue.waiting() == 0);
+}
+
+TEST_CASE("typist: types all keys, and no faster than the guest reads") {
+    TinyBoard b;
+    Typist typist{b.board};
+    std::vector<KeyEvent> events;
+    for (int i = 0; i < 300; ++i) events.insert(events.end(), {{0x04, true}, {0x04, false}});
+    typist.type(events);
+    CHECK(read_keyboard(b.board) == 900);
+}
