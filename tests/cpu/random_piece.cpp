@@ -187,7 +187,7 @@ OracleState RandomPieces::registers() {
     }
     state.gpr[4] = stack_address(chance(90) ? page_size + below(64) * 4 : below(64));
     state.eip = code_address(0);
-    if (mode_ == OracleMode::Segmented16)  // upper halves that 16-bit addresses and stacks must leave alone
+    if (narrow() && !has_flat_data(mode_))  // upper halves that 16-bit addresses and stacks must leave alone
         for (u32& value : state.gpr)
             if (chance(30)) value |= static_cast<u32>(random_()) << 16;
     state.eflags |= static_cast<u32>(random_()) & (eflags::arithmetic | (chance(20) ? eflags::df : 0));

@@ -38,7 +38,8 @@ std::string Totals::text() const {
 }
 
 const char* name_of(OracleMode mode) {
-    constexpr const char* names[] = {"flat", "segmented 32", "segmented 16", "limited data", "narrow code"};
+    constexpr const char* names[] = {"flat",        "segmented 32", "segmented 16", "limited data",
+                                     "narrow code", "real mode",    "V86"};
     return names[static_cast<u8>(mode)];
 }
 
@@ -46,16 +47,18 @@ Stretch stretch_of(u64 seed, u64 n) {
     static const std::vector<Variant> all = variants();
     constexpr OracleMode modes[] = {OracleMode::Flat32,      OracleMode::Segmented16, OracleMode::Flat32,
                                     OracleMode::LimitedData, OracleMode::Segmented32, OracleMode::Flat32,
-                                    OracleMode::NarrowCode};
+                                    OracleMode::NarrowCode,  OracleMode::Real,        OracleMode::Flat32,
+                                    OracleMode::V86};
     // Every second stretch is the translator as it is.
     const Variant& variant = n % 2 == 0 ? all[0] : all[n / 2 % all.size()];
-    u8 cpl = n % 5 == 4 ? 0 : 3;
-    return {modes[n % std::size(modes)], cpl, variant, seed, n * stretch_pieces, stretch_pieces};
+    OracleMode mode = modes[n % std::size(modes)];
+    u8 cpl = mode == OracleMode::Real || (n % 7 == 4 && mode != OracleMode::V86) ? 0 : 3;
+    return {mode, cpl, variant, seed, n * stretch_pieces, stretch_pieces};
 }
 
 Findings run_stretch(const Stretch& stretch, HostOracle* host) {
     Findings findings;
-    bool offered = host && host->offers(stretch.mode);
+    bool offered = host && stretch.cpl == 3 && host->offers(stretch.mode);
     Judge judge{stretch.mode, stretch.cpl, stretch.variant, offered ? host : nullptr};
     PieceMemory memory;
     for (u64 i = 0; i < stretch.pieces; ++i) {

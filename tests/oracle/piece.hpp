@@ -20,7 +20,7 @@ struct PieceItem {
 struct Piece {
     OracleMode mode = OracleMode::Flat32;
     u8 cpl = 3;
-    bool for_host = true;  // false: has instructions that only engines may run
+    bool for_host = true;  // false: has instructions that change or tell of the system
     u32 start = 0;         // offset of the first byte in the code pages
     std::vector<PieceItem> items;
     OracleState registers;

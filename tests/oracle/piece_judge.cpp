@@ -59,6 +59,7 @@ Judge::Judge(OracleMode mode, u8 cpl, const Variant& variant, HostOracle* host)
       bt_{mode, cpl, translator_with(variant.config)} {}
 
 void Judge::begin_again() {
+    dirty_ = false;
     interp_.begin_again();
     bt_.begin_again();
 }
@@ -68,7 +69,7 @@ std::vector<u8> Judge::bytes_at(u32 linear) const {
     constexpr u32 longest = 15;
     std::vector<u8> bytes;
     for (u8 byte; bytes.size() < longest; bytes.push_back(byte)) {
-        auto at = PieceMachine::physical(linear + static_cast<u32>(bytes.size()));
+        auto at = interp_.physical(linear + static_cast<u32>(bytes.size()));
         if (!at) break;
         interp_.memory.read(*at, {&byte, 1});
     }
@@ -185,7 +186,8 @@ void Judge::run_translator(const Piece& piece, const PieceMemory& memory, const 
     if (!walk.ends) return;
     verdict.on_bt = true;
     for (std::string_view when : {"", "(when it ran again)"}) {
-        if (!piece.for_host) bt_.begin_again();  // control registers may have been changed
+        if (bt_.control_changed()) return;
+        if (!piece.for_host) bt_.begin_again();
         bt_.load(piece, memory);
         bt_.state.instruction_limit = ~u64{0};
         bt_.engine->run();
@@ -212,10 +214,11 @@ void Judge::run_in_terms(const Piece& piece, const PieceMemory& memory, Verdict&
 
 Verdict Judge::judge(const Piece& piece, const PieceMemory& memory) {
     Verdict verdict;
-    if (!piece.for_host) begin_again();
+    if (dirty_ || !piece.for_host) begin_again();
     if (counting_) {
         run_in_terms(piece, memory, verdict);
         verdict.instructions = interp_.state.instructions;
+        dirty_ = !piece.for_host || interp_.control_changed();
         return verdict;
     }
     interp_.load(piece, memory);
@@ -224,7 +227,8 @@ Verdict Judge::judge(const Piece& piece, const PieceMemory& memory) {
     if (auto end = interp_.end()) verdict.vector = end->how.vector;
     if (walk.ends && walk.for_host) run_host(piece, memory, walk, verdict);
     run_translator(piece, memory, walk, verdict);
-    if (!verdict.on_bt) begin_again();  // only the interpreter has touched pages
+    dirty_ =
+        !piece.for_host || interp_.control_changed() || !verdict.on_bt;  // or only the interpreter has touched pages
     return verdict;
 }
 

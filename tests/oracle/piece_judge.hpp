@@ -55,6 +55,7 @@ class Judge {
 
     OracleMode mode_;
     bool counting_;
+    bool dirty_ = false;  // page tables or control registers may not be what they were
     HostOracle* host_;
     Decoder decoder_;
     PieceMachine interp_, bt_;

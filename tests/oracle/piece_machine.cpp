@@ -22,10 +22,14 @@ constexpr u16 code0 = 0x08, data0 = 0x10, tss_selector = 0x30, ldt_selector = 0x
 struct MappedPage {
     u32 linear, page;
 };
-// Neighbours in linear memory are none in physical memory.
+// Neighbours in linear memory are none in physical memory, but in real mode.
 constexpr MappedPage piece_pages[] = {
     {L::code, 16},  {L::code + page_size, 19}, {L::data, 20}, {L::data + page_size, 23}, {L::read_only, 25},
     {L::stack, 27}, {L::stack + page_size, 30}};
+
+u32 physical_page(OracleMode mode, const MappedPage& page) {
+    return mode == OracleMode::Real ? low_page(page.linear) >> page_shift : page.page;
+}
 
 u64 descriptor(u32 base, u32 limit, u16 access) {
     bool pages = limit > 0xFFFFF;
@@ -37,16 +41,21 @@ u64 descriptor(u32 base, u32 limit, u16 access) {
 
 }  // namespace
 
-std::optional<Physical> PieceMachine::physical(u32 linear) {
+u32 PieceMachine::linear_of(u32 layout_address) const {
+    return is_low(mode_) ? low_page(layout_address) : layout_address;
+}
+
+std::optional<Physical> PieceMachine::physical(u32 linear) const {
     for (const MappedPage& page : piece_pages)
-        if (linear >> page_shift == page.linear >> page_shift)
-            return Physical{u64{page.page} * page_size + (linear & page_offset_mask)};
+        if (linear >> page_shift == linear_of(page.linear) >> page_shift)
+            return Physical{u64{physical_page(mode_, page)} * page_size + (linear & page_offset_mask)};
     return {};
 }
 
 PieceMachine::PieceMachine(OracleMode mode, u8 cpl, const EngineFactory& make)
     : TestMachine{machine_ram, make}, mode_{mode}, cpl_{cpl} {
     build_tables();
+    if (mode == OracleMode::Real) build_interrupt_vectors();
     state.gdtr = {supervisor + gdt, 0x3F};
     state.idtr = {supervisor + idt, 0x7FF};
     state.tr = {tss_selector, 0x8B, 0x67, supervisor + tss};
@@ -54,8 +63,13 @@ PieceMachine::PieceMachine(OracleMode mode, u8 cpl, const EngineFactory& make)
     state.cr3 = directory;
     state.cr0 = cr0::pe | cr0::pg | cr0::wp | cr0::ne | cr0::mp | cr0::et | cr0::am;
     state.cr4 = cr4::osfxsr | cr4::osxmmexcpt;
+    if (mode == OracleMode::Real) {
+        state.cr0 &= ~(cr0::pe | cr0::pg | cr0::wp | cr0::am);
+        state.idtr = {0, 0x3FF};
+    }
+    if (mode == OracleMode::V86) state.eflags |= eflags::vm;
     OracleSegments segments = oracle_segments(mode);
-    if (cpl == 0) {
+    if (cpl == 0 && !is_low(mode)) {
         for (Segment* s : {&segments.code, &segments.data, &segments.stack}) s->access &= ~0x60;
         segments.code.selector = code0;
         segments.data.selector = segments.stack.selector = data0;
@@ -63,7 +77,7 @@ PieceMachine::PieceMachine(OracleMode mode, u8 cpl, const EngineFactory& make)
     state.segment(Seg::Cs) = segments.code;
     state.segment(Seg::Ss) = segments.stack;
     state.segment(Seg::Ds) = state.segment(Seg::Es) = segments.data;
-    state.segment(Seg::Fs) = state.segment(Seg::Gs) = {0, 0, 0, 0};
+    state.segment(Seg::Fs) = state.segment(Seg::Gs) = is_low(mode) ? segments.data : Segment{0, 0, 0, 0};
     state.cpl = cpl;
     fresh_ = state;
     fresh_ram_.assign(this->ram().begin(), this->ram().end());
@@ -75,11 +89,14 @@ void PieceMachine::build_tables() {
     auto map = [&](u32 linear, u32 page, u32 flags) {
         poke_value<u32>(table + ((linear >> page_shift) & 0x3FF) * 4, page * page_size | flags);
     };
+    // V86 code has the first 4 MiB, by the same table: what it may not see is there for the supervisor only.
+    if (mode_ == OracleMode::V86) poke_value<u32>(directory, table | present_user_writable);
     for (const MappedPage& page : piece_pages)
-        map(page.linear, page.page, page.linear == L::read_only ? present_user : present_user_writable);
-    for (u32 page : {tables_page, tasks_page, handlers_page, stack_page})
+        map(linear_of(page.linear), physical_page(mode_, page),
+            page.linear == L::read_only ? present_user : present_user_writable);
+    for (u32 page : {1u, 2u, tables_page, tasks_page, handlers_page, stack_page})
         map(supervisor + page * page_size, page, present_writable);
-    memory.write(*physical(L::read_only), read_only_content());
+    memory.write(*physical(linear_of(L::read_only)), read_only_content());
 
     poke_value(gdt + code0, descriptor(0, 0xFFFFFFFF, code));
     poke_value(gdt + data0, descriptor(0, 0xFFFFFFFF, data));
@@ -105,19 +122,24 @@ void PieceMachine::build_tables() {
     }
 }
 
+// Real mode: handlers of one HLT as everywhere.
+void PieceMachine::build_interrupt_vectors() {
+    for (u32 vector = 0; vector < 256; ++vector) poke_value<u32>(vector * 4, handlers + vector);
+}
+
 void PieceMachine::poke_if_changed(Physical at, std::span<const u8> bytes) {
     if (std::memcmp(ram().data() + raw(at), bytes.data(), bytes.size()) != 0) memory.write(at, bytes);
 }
 
 void PieceMachine::put_range(u32 linear, std::span<const u8> bytes) {
     for (u32 at = 0; at < bytes.size(); at += page_size)
-        poke_if_changed(*physical(linear + at), bytes.subspan(at, page_size));
+        poke_if_changed(*physical(linear_of(linear + at)), bytes.subspan(at, page_size));
 }
 
 std::vector<u8> PieceMachine::range(u32 linear, u32 bytes) const {
     std::vector<u8> content(bytes);
     for (u32 at = 0; at < bytes; at += page_size)
-        memory.read(*physical(linear + at), std::span{content}.subspan(at, page_size));
+        memory.read(*physical(linear_of(linear + at)), std::span{content}.subspan(at, page_size));
     return content;
 }
 
@@ -132,20 +154,30 @@ void PieceMachine::begin_again() {
 
 void PieceMachine::load(const Piece& piece, const PieceMemory& content) {
     state = fresh_;
+    if (mode_ == OracleMode::Real)  // nothing keeps a piece from writing anywhere
+        for (u64 page = 0; page < ram_bytes; page += page_size)
+            if (!physical(static_cast<u32>(page)))
+                poke_if_changed(Physical{page}, std::span{fresh_ram_}.subspan(page, page_size));
     put_range(L::code, piece.code_pages());
     put_range(L::data, content.data);
     put_range(L::stack, content.stack);
+    put_range(L::read_only, read_only_content());
     poke_if_changed(Physical{stack_page * page_size}, std::vector<u8>(page_size));
     for (u32 i = 0; i < 8; ++i) state.gpr[i] = piece.registers.gpr[i];
-    state.eflags = piece.registers.eflags;
+    state.eflags = piece.registers.eflags | (fresh_.eflags & eflags::vm);
     state.eip = piece.registers.eip;
     state.fpu = piece.registers.fpu;
     state.instructions = 0;
 }
 
+bool PieceMachine::control_changed() const {
+    return state.cr0 != fresh_.cr0 || state.cr3 != fresh_.cr3 || state.cr4 != fresh_.cr4 || state.efer != fresh_.efer ||
+           state.a20_mask != fresh_.a20_mask;
+}
+
 std::optional<PieceMachine::End> PieceMachine::end() const {
     u32 vector = static_cast<u32>(state.eip) - 1 - (supervisor + handlers);
-    if (state.activity != Activity::Halted || vector >= 256 || cpl_ != 3) return {};
+    if (state.activity != Activity::Halted || vector >= 256 || cpl_ != 3 || is_low(mode_)) return {};
     u32 at = static_cast<u32>(state.gpr[4]) - supervisor;
     End end;
     end.how.vector = static_cast<u8>(vector);

@@ -18,6 +18,8 @@ class PieceMachine : public TestMachine {
     // A machine as new: page tables without A and D, the engine told.
     void begin_again();
 
+    // Are control registers not what load() makes them? Then begin_again() comes first.
+    bool control_changed() const;
     // The exception that halted the machine at CPL 3, and the registers that it found; nullopt: none.
     struct End {
         OracleEnd how;
@@ -29,11 +31,13 @@ class PieceMachine : public TestMachine {
     std::vector<u8> data() const { return range(OracleLayout::data, OracleLayout::data_bytes); }
     std::vector<u8> stack() const { return range(OracleLayout::stack, OracleLayout::stack_bytes); }
     // Of an address in the piece's pages.
-    static std::optional<Physical> physical(u32 linear);
+    std::optional<Physical> physical(u32 linear) const;
     std::span<const u8> ram() { return memory.backing().bytes().first(ram_bytes); }
 
  private:
     void build_tables();
+    void build_interrupt_vectors();
+    u32 linear_of(u32 layout_address) const;
     void poke_if_changed(Physical at, std::span<const u8> bytes);
     void put_range(u32 linear, std::span<const u8> bytes);
     std::vector<u8> range(u32 linear, u32 bytes) const;

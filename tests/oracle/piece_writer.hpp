@@ -36,6 +36,7 @@ class PieceWriter {
     void add_call();
     void add_indirect();
     void add_string();
+    void add_paging();
     void add_one();
     void place_registers(OracleState& state);
 
@@ -44,7 +45,7 @@ class PieceWriter {
     RandomPieces random_;
     std::vector<PieceItem> items_;
     u32 length_ = 0;
-    bool for_host_ = true;
+    bool for_host_ = true, changes_pages_ = false;
 };
 
 }  // namespace vellum::test

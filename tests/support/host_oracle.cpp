@@ -145,6 +145,13 @@ std::span<u8> bytes_at(u32 address, u32 bytes) { return {reinterpret_cast<u8*>(u
 OracleSegments oracle_segments(OracleMode mode) {
     using L = OracleLayout;
     constexpr u16 code = 0xFB, data = 0xF3, big = 0x4000, pages = 0x8000;
+    if (is_low(mode)) {
+        auto segment = [&](u32 linear) {
+            u16 rights = mode == OracleMode::V86 ? data : data & ~0x60;
+            return Segment{static_cast<u16>(low_page(linear) >> 4), rights, 0xFFFF, low_page(linear)};
+        };
+        return {segment(L::code), segment(L::data), segment(L::stack)};
+    }
     Segment flat_data{0x2B, data | big | pages, 0xFFFFFFFF, 0};
     bool wide = !has_narrow_code(mode);
     u16 size = wide ? big : 0;

@@ -26,12 +26,19 @@ std::array<u8, OracleLayout::read_only_bytes> read_only_content();
 
 // Segments of the piece. Flat32: base 0, 4 GiB. Segmented ones have bases at the pages of each range and limits at
 // their ends, so that no address can leave them: 32-bit code on a 32-bit stack, or 16-bit code on a 16-bit stack.
-// LimitedData has such segments for data only, NarrowCode for (16-bit) code only.
-enum class OracleMode : u8 { Flat32, Segmented32, Segmented16, LimitedData, NarrowCode };
-constexpr bool has_narrow_code(OracleMode m) { return m == OracleMode::Segmented16 || m == OracleMode::NarrowCode; }
+// LimitedData has such segments for data only, NarrowCode for (16-bit) code only. Real and V86 are for engines; their
+// pages are those of low_page().
+enum class OracleMode : u8 { Flat32, Segmented32, Segmented16, LimitedData, NarrowCode, Real, V86 };
+constexpr bool is_low(OracleMode m) { return m == OracleMode::Real || m == OracleMode::V86; }
+constexpr bool has_narrow_code(OracleMode m) {
+    return m == OracleMode::Segmented16 || m == OracleMode::NarrowCode || is_low(m);
+}
 constexpr bool has_flat_code(OracleMode m) { return m == OracleMode::Flat32 || m == OracleMode::LimitedData; }
 constexpr bool has_flat_data(OracleMode m) { return m == OracleMode::Flat32 || m == OracleMode::NarrowCode; }
-constexpr bool has_flat_stack(OracleMode m) { return m != OracleMode::Segmented32 && m != OracleMode::Segmented16; }
+constexpr bool has_flat_stack(OracleMode m) { return has_flat_data(m) || m == OracleMode::LimitedData; }
+
+// Where a page of the layout is in Real and V86: the same distances, a little closer, below 1 MiB.
+constexpr u32 low_page(u32 linear) { return 0x10000 + ((linear - OracleLayout::code) >> 14 << 12) + (linear & 0x3FFF); }
 
 // What the processor has in the segment registers: DS and ES hold the same, FS and GS are null.
 struct OracleSegments {
@@ -68,7 +75,7 @@ class HostOracle {
     OracleEnd run(OracleMode mode, OracleState& state);
 
     // Segmented modes need the kernel's modify_ldt.
-    bool offers(OracleMode mode) const { return mode == OracleMode::Flat32 || has_local_table_; }
+    bool offers(OracleMode mode) const { return mode == OracleMode::Flat32 || (has_local_table_ && !is_low(mode)); }
 
  private:
     struct Saved;
