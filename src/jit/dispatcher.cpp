@@ -100,14 +100,13 @@ Stop Translator::run_until_stopped() {
             if (!step_for_debugger()) return Stop::Halted;
             continue;
         }
-        if (reasons) {
+        // An interrupt may wait behind IF for long (GRUB runs so): blocks are linked all the same.
+        if (reasons && interpreter_.take_interrupt()) {
             pending_link_ = nullptr;
-            if (interpreter_.take_interrupt()) {
-                fpu_wanted_ = false;
-                ++interrupts_;
-                tell_windows(ZYDIS_MNEMONIC_INVALID, Linear{}, cpu_.mmu.generation());
-                continue;
-            }
+            fpu_wanted_ = false;
+            ++interrupts_;
+            tell_windows(ZYDIS_MNEMONIC_INVALID, Linear{}, cpu_.mmu.generation());
+            continue;
         }
         if (state_.activity == Activity::Halted) return Stop::Halted;
         if (cpu_.debug.engaged() &&
@@ -283,6 +282,7 @@ u64 Translator::time_stamp(void* translator) {
 }
 
 void Translator::enter(Block& block) {
+    ++entries_;
     JitContext& context = cache_.context();
     context.entry = cache_.host_address(block.entry);
     context.flags = state_.eflags;

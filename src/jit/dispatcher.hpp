@@ -111,7 +111,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
 
     std::array<u64, ZYDIS_MNEMONIC_MAX_VALUE + 1> callouts_{};
     u64 mmio_faults_ = 0, guest_page_faults_ = 0, code_write_faults_ = 0, window_fills_ = 0;
-    u64 exceptions_ = 0, interrupts_ = 0;
+    u64 exceptions_ = 0, interrupts_ = 0, entries_ = 0;
     double translate_seconds_ = 0;
 };
 

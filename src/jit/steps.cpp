@@ -106,6 +106,7 @@ EngineStatistics Translator::statistics() const {
     s.blocks_evicted = cache_.blocks_evicted;
     s.translate_seconds = translate_seconds_;
     s.code_bytes = cache_.code_bytes();
+    s.entries = entries_;
     s.window_fills = window_fills_;
     s.mmio_faults = mmio_faults_;
     s.guest_page_faults = guest_page_faults_;

@@ -79,3 +79,14 @@ TEST_CASE("linking: a loop runs without the dispatcher", "[jit][linking]") {
     CHECK(m.engine->statistics().interpreted_instructions < 20);
     CHECK(m.engine->statistics().blocks_translated < 40);
 }
+
+TEST_CASE("linking: blocks are linked while an interrupt waits behind IF (GRUB ran 7 times slower)", "[jit][linking]") {
+    FlatMachine m{1u << 20, make_plain_translator};
+    m.poke(TestMachine::code_at, program());
+    m.outside.vector_pending = 0x40;
+    m.cpu.attention.raise(Attention::Interrupt);
+    m.state.eflags &= ~eflags::if_;
+    m.run_from(TestMachine::code_at);
+    CHECK(m.outside.vector_pending == 0x40);
+    CHECK(m.engine->statistics().entries < 100);
+}
