@@ -16,12 +16,12 @@
 #include "frontend/png.hpp"
 #include "machine/control.hpp"
 #include "machine/endpoints.hpp"
-#include "machine/file_replacement.hpp"
 #include "machine/gdb_server.hpp"
 #include "machine/host_process.hpp"
 #include "machine/memory_watch.hpp"
 #include "machine/session.hpp"
 #include "machine/snapshot.hpp"
+#include "machine/snapshot_file.hpp"
 #include "machine/statistics.hpp"
 #include "machine/typist.hpp"
 
@@ -119,6 +119,7 @@ class Run {
         if (!config.stats.empty()) memory_watch_.emplace();
         started_ = host_monotonic_time();
         ready_ = true;  // from here on, other threads may reach the session
+        loop_->look_again();
         if (int number = signal_) session_->end(exit_status::signal_base + number);
     }
 
@@ -221,7 +222,7 @@ class Run {
     void check_save_file() {
         if (config_.save.empty()) return;
         try {
-            FileReplacement{config_.save};
+            SnapshotWriter{config_.save};  // that ends without being committed
         } catch (const HostError& trouble) {
             throw UsageError(fmt::format("--save {}", trouble.what()));
         }
@@ -235,7 +236,7 @@ class Run {
                 [this, i](std::span<const u8> bytes) {
                     receive(i, {bytes.begin(), bytes.end()});
                 },
-                [this, i] { return serial_input_[i].waiting < SerialInput::much; });
+                [this, i] { return ready_ && serial_input_[i].waiting < SerialInput::much; });
             parts.on_serial_ready[i] = [this, i] {
                 if (machine_) feed(i);
             };
@@ -254,7 +255,6 @@ class Run {
     }
 
     void receive(u32 port, std::vector<u8> bytes) {
-        if (!ready_) return;
         serial_input_[port].waiting += bytes.size();
         session_->post([this, port, bytes = std::move(bytes)] {
             auto& input = serial_input_[port].bytes;

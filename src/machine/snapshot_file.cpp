@@ -33,6 +33,18 @@ std::span<const u8> checked_part(const Header& header) {
     return {reinterpret_cast<const u8*>(&header.version), checked_bytes};
 }
 
+// The path again, if a snapshot may be put there.
+const std::string& replaceable(const std::string& path) {
+    std::error_code trouble;
+    if (!std::filesystem::is_regular_file(path, trouble)) return path;
+    char first[magic_bytes] = {};
+    std::ifstream file{path, std::ios::binary};
+    file.read(first, magic_bytes);
+    if (file.gcount() != 0 && std::memcmp(first, magic, magic_bytes) != 0)
+        throw HostError(fmt::format("{}: is there and is no snapshot; name another file", path));
+    return path;
+}
+
 }  // namespace
 
 void Checksum::mix(u64 word) {
@@ -73,7 +85,8 @@ struct SnapshotWriter::Compressor {
     ~Compressor() { ZSTD_freeCCtx(context); }
 };
 
-SnapshotWriter::SnapshotWriter(const std::string& path) : file_{path}, compressor_{std::make_unique<Compressor>()} {
+SnapshotWriter::SnapshotWriter(const std::string& path)
+    : file_{replaceable(path)}, compressor_{std::make_unique<Compressor>()} {
     if (!compressor_->context) throw HostError(fmt::format("{}: no memory to compress it", path));
     ZSTD_CCtx_setParameter(compressor_->context, ZSTD_c_compressionLevel, level);
     file_.append(std::array<u8, snapshot_header_bytes>{});

@@ -36,7 +36,8 @@ class Checksum {
     u32 partial_bytes_ = 0;
 };
 
-// Replaces the file when everything has been written. Throws HostError naming it.
+// Replaces the file when everything has been written. Throws HostError naming it, also when there is a file that is
+// neither empty nor a snapshot: a disk image named by mistake is not lost.
 class SnapshotWriter {
  public:
     explicit SnapshotWriter(const std::string& path);

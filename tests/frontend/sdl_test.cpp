@@ -94,6 +94,8 @@ TEST_CASE("sdl input: hot keys are not the guest's, their releases neither") {
     REQUIRE(input.key(key_event(SDL_SCANCODE_G, true, both)) == HotKey::ToggleGrab);
     REQUIRE(input.key(key_event(SDL_SCANCODE_G, true, both, true)) == HotKey::None);
     REQUIRE(input.key(key_event(SDL_SCANCODE_G, false, both)) == HotKey::None);
+    REQUIRE(input.key(key_event(SDL_SCANCODE_W, true, both)) == HotKey::Save);
+    REQUIRE(input.key(key_event(SDL_SCANCODE_W, false, both)) == HotKey::None);
     REQUIRE(input.key(key_event(SDL_SCANCODE_DELETE, true, both)) == HotKey::None);
     REQUIRE(input.key(key_event(SDL_SCANCODE_F, true, KMOD_LCTRL)) == HotKey::None);
     REQUIRE(written(machine.keys) == "+E0+E2+4C+09");

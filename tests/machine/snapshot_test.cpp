@@ -290,19 +290,23 @@ TEST_CASE("snapshot: foreign, longer and newer files are refused, each in its ow
 TEST_CASE("snapshot: what was in the place stays until the new one is whole, and nothing else is left behind") {
     Folder folder;
     std::string file = folder.file("machine");
-    write(file, std::vector<u8>{1, 2, 3});
+    TestMachine{EngineKind::Interp}.save(file);
+    std::vector<u8> before = contents(file);
     {
         SnapshotWriter unfinished{file};
         unfinished.put(std::vector<u8>(1 << 20, 7));
-        CHECK(contents(file) == std::vector<u8>{1, 2, 3});
+        CHECK(contents(file) == before);
     }
-    CHECK(contents(file) == std::vector<u8>{1, 2, 3});
+    CHECK(contents(file) == before);
     CHECK(folder.count() == 1);
     TestMachine{EngineKind::Interp}.save(file);
     CHECK(folder.count() == 1);
     CHECK(refusal(file) == "no refusal");
     CHECK_THROWS_AS(SnapshotWriter{folder.file("no folder/machine")}, HostError);
     CHECK_THROWS_AS(SnapshotWriter{"/dev/null"}, HostError);
+    write(folder.file("disk"), std::vector<u8>(512, 1));
+    CHECK_THROWS_AS(SnapshotWriter{folder.file("disk")}, HostError);
+    CHECK(contents(folder.file("disk")) == std::vector<u8>(512, 1));
 }
 
 namespace {

@@ -48,6 +48,21 @@ void sparse(const Scratch& scratch, const std::string& name, unsigned long size)
 const std::function<void(const Scratch&)> nothing = [](const Scratch&) {};
 
 const BadInput inputs[] = {
+    {"missing snapshot", nothing, {"--restore", "nowhere"}, {"--restore nowhere", "no such file", "check the name"}},
+    {"snapshot is a folder", nothing, {"--restore", "."}, {"--restore .", "is no file"}},
+    {"snapshot is a text",
+     [](const Scratch& s) { s.write("s", "a letter\n"); },
+     {"--restore", "s"},
+     {"--restore s", "is not a snapshot"}},
+    {"snapshot is cut off",
+     [](const Scratch& s) { s.write("s", "Vellum snapshot\n\1"); },
+     {"--restore", "s"},
+     {"--restore s", "is cut off"}},
+    {"snapshot into a folder that is missing", nothing, {"--save", "missing/s"}, {"--save missing/s", "name another"}},
+    {"snapshot in place of a disk",
+     [](const Scratch& s) { s.write("disk", std::string(512, 'x')); },
+     {"--hda", "disk", "--save", "disk"},
+     {"--save disk", "is no snapshot", "name another"}},
     {"missing kernel", nothing, {"--kernel", "nowhere"}, {"--kernel nowhere", "No such file", "name a readable file"}},
     {"kernel is a folder", nothing, {"--kernel", "."}, {"--kernel .", "is a directory", "name a file"}},
     {"kernel is a device", nothing, {"--kernel", "/dev/zero"}, {"--kernel /dev/zero", "regular file"}},
