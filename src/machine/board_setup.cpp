@@ -14,7 +14,7 @@ constexpr u16 key_no_graphic = 4, key_processors = 5, key_numa = 0x0D, key_boot_
 constexpr const char* loader_name = "vellum-boot.rom";
 
 void append(std::vector<u8>& bytes, u64 value, std::size_t size) {
-    for (std::size_t i = 0; i < size; ++i) bytes.push_back(static_cast<u8>(value >> (8 * i)));
+    for (std::size_t i = 0; i < size; ++i, value >>= 8) bytes.push_back(static_cast<u8>(value));
 }
 
 std::vector<u8> little_endian(u64 value, std::size_t size) {

@@ -238,10 +238,17 @@ class Run {
                 },
                 [this, i] { return ready_ && serial_input_[i].waiting < SerialInput::much; });
             parts.on_serial_ready[i] = [this, i] {
-                if (machine_) feed(i);
+                if (session_) guest_made_room(i);
             };
         }
         if (m.debug_console) parts.debug_console = open_endpoint("--debugcon", *m.debug_console, *loop_, {});
+    }
+
+    // Called while the guest runs. In lockstep the other machine is behind then, and must get the byte at the same
+    // instruction: between two slices.
+    void guest_made_room(u32 port) {
+        if (config_.machine.engine != EngineKind::Lockstep) return feed(port);
+        if (!serial_input_[port].bytes.empty()) session_->post([this, port] { feed(port); });
     }
 
     void feed(u32 port) {

@@ -446,3 +446,27 @@ TEST_CASE("snapshot: no state that a file can hold harms the process") {
     CHECK(refused > 0);
     CHECK(refused < 300);
 }
+
+TEST_CASE("snapshot: times that no machine reaches are refused, and timers that would fire for ages") {
+    struct Times {
+        Nanoseconds now, deadline;
+        bool good;
+    };
+    const Times tries[] = {
+        {second, 2 * second, true},       {second, end_of_time, true},      {second, end_of_time + 1, false},
+        {second, ~Nanoseconds{0}, false}, {end_of_time, end_of_time, true}, {end_of_time + 1, end_of_time, false},
+        {~Nanoseconds{0}, 0, false},      {3600 * second, 0, true},         {3600 * second + 1, 0, false},
+    };
+    for (Times times : tries) {
+        INFO("now " << times.now << ", deadline " << times.deadline);
+        Archive file = Archive::saver();
+        bool active = true;
+        file(times.now, active, times.deadline);
+        Scheduler scheduler;
+        Timer timer{scheduler, [] {}};
+        Archive loader = Archive::loader(file.bytes());
+        loader(scheduler, timer);
+        CHECK(loader.ok() == times.good);
+        CHECK((loader.ok() || scheduler.next_deadline() <= end_of_time || !timer.active()));
+    }
+}
