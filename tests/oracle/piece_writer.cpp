@@ -83,6 +83,7 @@ void PieceWriter::add_pointer() { add_word({static_cast<u8>(0xB8 + pointer_regis
 void PieceWriter::add_stack_run() {
     for (u32 n = 1 + random_.below(6); n > 0; --n) {
         std::vector<u8> bytes;
+        bytes.reserve(8);
         if (random_.chance(6)) bytes.push_back(0x66);
         bool narrow = random_.narrow() != !bytes.empty();
         switch (random_.below(12)) {
