@@ -126,10 +126,11 @@ void BlockEmitter::emit_push_all() {
     pending_ -= 32;
 }
 
-// The last slot is read first: if any part of the stack faults, no register has changed.
+// The ends are read first: if any part of the stack faults, no register has changed. The lower end before the upper,
+// whose page is not even accessed when the lower one faults.
 void BlockEmitter::emit_pop_all() {
-    e_.load32(r11, stack_slot(pending_ + 28));
     e_.load32(r10, stack_slot(pending_));
+    e_.load32(r11, stack_slot(pending_ + 28));
     for (u8 reg = 1; reg < 8; ++reg) {
         if (reg == 4) continue;
         e_.load32(host_of(reg), stack_slot(pending_ + 4 * (7 - reg)));

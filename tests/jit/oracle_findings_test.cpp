@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "jit/engine_pair.hpp"
+#include "oracle/piece_judge.hpp"
 
 namespace vellum::test {
 
@@ -39,6 +40,16 @@ TEST_CASE("oracle: POP to memory past its segment's limit leaves ESP alone") {
     m.run({0x8F, 0x03});  // pop [ebx]
     CHECK(m.halted_by() == vector::gp);
     CHECK(m.reg(Reg::Esp) == TestMachine::stack_top - frame_bytes);
+}
+
+TEST_CASE("oracle: POPA that faults on its first page does not mark the second one as accessed") {
+    Judge judge{OracleMode::Flat32, 3, variants()[0], nullptr};
+    Piece piece;
+    piece.items = {{{0x61}}};
+    piece.registers.gpr[4] = OracleLayout::stack - 17;
+    Verdict verdict = judge.judge(piece, PieceMemory{});
+    CHECK(verdict.vector == vector::pf);
+    CHECK(verdict.of_bt == std::vector<std::string>{});
 }
 
 }  // namespace vellum::test

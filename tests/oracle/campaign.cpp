@@ -9,6 +9,7 @@ namespace vellum::test {
 
 namespace {
 
+constexpr u64 most_wrong = 20;  // of one stretch: something is very wrong
 constexpr u64 pieces_of_one_memory = 64, pieces_of_one_world = 256;
 
 // SplitMix64's mixing step: neighbours become strangers.
@@ -76,6 +77,7 @@ Findings run_stretch(const Stretch& stretch, HostOracle* host) {
         ++totals.ends[verdict.vector];
         if (verdict.right()) continue;
         ++totals.wrong;
+        if (totals.wrong > most_wrong) break;
         if (findings.examples.size() >= most_examples) continue;
         std::string text = fmt::format("seed {} piece {}, {}, CPL {}, {}\n", stretch.seed, number,
                                        name_of(stretch.mode), stretch.cpl, stretch.variant.name);

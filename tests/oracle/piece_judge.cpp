@@ -181,6 +181,15 @@ void Judge::compare_engines(std::vector<std::string>& d, std::string_view when) 
     if (d.size() != before && !when.empty()) d.push_back(std::string{when});
 }
 
+Stop Judge::run_bt(Verdict& verdict) {
+    watchdog_.begin();
+    Stop stop = bt_.engine->run();
+    if (!watchdog_.end()) return stop;
+    verdict.of_bt.push_back("does not end");
+    bt_.cpu.attention.clear(Attention::Stop);
+    return stop;
+}
+
 // Twice: the second time over what the first has translated, linked and mapped.
 void Judge::run_translator(const Piece& piece, const PieceMemory& memory, const Walk& walk, Verdict& verdict) {
     if (!walk.ends) return;
@@ -190,7 +199,7 @@ void Judge::run_translator(const Piece& piece, const PieceMemory& memory, const 
         if (!piece.for_host) bt_.begin_again();
         bt_.load(piece, memory);
         bt_.state.instruction_limit = ~u64{0};
-        bt_.engine->run();
+        run_bt(verdict);
         compare_engines(verdict.of_bt, when);
         if (!verdict.of_bt.empty()) return;
     }
@@ -205,7 +214,7 @@ void Judge::run_in_terms(const Piece& piece, const PieceMemory& memory, Verdict&
     for (u32 n = 0; n < 60; ++n, term = 1 + (term * 7 + n) % 41) {
         limit = std::max(interp_.state.instructions, limit) + term;
         interp_.state.instruction_limit = bt_.state.instruction_limit = limit;
-        Stop ours = bt_.engine->run(), right = interp_.engine->run();
+        Stop ours = run_bt(verdict), right = interp_.engine->run();
         compare(verdict.of_bt, "stop", static_cast<u64>(ours), static_cast<u64>(right));
         compare_engines(verdict.of_bt, fmt::format("(after {} instructions)", limit));
         if (!verdict.of_bt.empty() || interp_.state.activity != Activity::Running) return;
@@ -233,11 +242,14 @@ Verdict Judge::judge(const Piece& piece, const PieceMemory& memory) {
 }
 
 Piece Judge::shrink(Piece piece, const PieceMemory& memory) {
+    bool endless = false;
     auto still_wrong = [&](const Piece& shorter) {
         begin_again();
-        return !judge(shorter, memory).right();
+        Verdict verdict = judge(shorter, memory);
+        endless = std::ranges::find(verdict.of_bt, "does not end") != verdict.of_bt.end();
+        return !verdict.right();
     };
-    if (!still_wrong(piece)) return piece;  // needs what earlier pieces left behind
+    if (!still_wrong(piece) || endless) return piece;  // needs what earlier pieces left behind, or takes seconds
     for (bool shorter = true; shorter;) {
         shorter = false;
         for (u32 i = static_cast<u32>(piece.items.size()); i-- > 0 && piece.items.size() > 1;) {

@@ -8,6 +8,7 @@
 #include "jit/config.hpp"
 #include "oracle/piece_machine.hpp"
 #include "oracle/piece_rules.hpp"
+#include "oracle/watchdog.hpp"
 
 namespace vellum {
 class Interpreter;
@@ -51,6 +52,7 @@ class Judge {
     void run_host(const Piece& piece, const PieceMemory& memory, const Walk& walk, Verdict& verdict);
     void run_translator(const Piece& piece, const PieceMemory& memory, const Walk& walk, Verdict& verdict);
     void run_in_terms(const Piece& piece, const PieceMemory& memory, Verdict& verdict);
+    Stop run_bt(Verdict& verdict);
     void compare_engines(std::vector<std::string>& differences, std::string_view when);
 
     OracleMode mode_;
@@ -59,6 +61,7 @@ class Judge {
     HostOracle* host_;
     Decoder decoder_;
     PieceMachine interp_, bt_;
+    Watchdog watchdog_{bt_.cpu.attention};
     OracleState host_state_;
     OracleEnd host_end_;
 };
