@@ -52,4 +52,43 @@ TEST_CASE("oracle: POPA that faults on its first page does not mark the second o
     CHECK(verdict.of_bt == std::vector<std::string>{});
 }
 
+// Found by breaking the translator on purpose: random pieces did not notice.
+TEST_CASE("oracle: an instruction over two pages is read anew when the second page is another one") {
+    constexpr u32 entry_of_second_page = 0x10102004, other_frame = 40 * page_size, present_writable = 3;
+    auto word = [](u32 value, u32 n) { return static_cast<u8>(value >> 8 * n); };
+    auto move_to = [&](u32 address, u32 value) {
+        std::vector<u8> bytes = {0xC7, 0x05};
+        for (u32 n = 0; n < 4; ++n) bytes.push_back(word(address, n));
+        for (u32 n = 0; n < 4; ++n) bytes.push_back(word(value, n));
+        return bytes;
+    };
+    Piece piece;
+    piece.cpl = 0;
+    piece.for_host = false;
+    // Twice over `mov eax, imm` that ends on the second page, which becomes another one in between.
+    piece.items = {{{0xEB}, PieceItem::Link::Relative, 1, 4},
+                   {move_to(entry_of_second_page, other_frame | present_writable)},
+                   {{0x0F, 0x01, 0x3D, 0x00, 0x10, 0x00, 0x10}},  // invlpg [10001000h]
+                   {{0x89, 0xC3}},                                // mov ebx, eax
+                   {{0xB8, 0x00, 0x11, 0x11, 0x00}},
+                   {{0xE9}, PieceItem::Link::Relative, 4, 1}};
+    piece.items[0].bytes = {0xEB, 0};
+    piece.items[5].bytes = {0xE9, 0, 0, 0, 0};
+    piece.start = page_size - 2 - (piece.offset_of(4) - piece.offset_of(0));
+    piece.registers.eip = OracleLayout::code + piece.start;
+    piece.registers.gpr[4] = OracleLayout::stack + page_size;
+    auto run = [&](PieceMachine& m) {
+        m.begin_again();
+        m.load(piece, PieceMemory{});
+        m.poke(other_frame, {0x22, 0x22, 0x00, 0xCC});
+        m.state.instruction_limit = 100;
+        m.engine->run();
+        CHECK(m.reg(Reg::Ebx) == 0x111100);
+        CHECK(m.reg(Reg::Eax) == 0x222200);
+    };
+    PieceMachine interp{OracleMode::Flat32, 0, make_interpreter}, bt{OracleMode::Flat32, 0, make_plain_translator};
+    run(interp);
+    run(bt);
+}
+
 }  // namespace vellum::test

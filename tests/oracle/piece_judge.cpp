@@ -22,6 +22,14 @@ EngineFactory translator_with(TranslatorConfig config) {
     return [config](Cpu& cpu) { return make_translator(cpu, config); };
 }
 
+bool has_dot_product(const Piece& piece) {
+    constexpr u8 opening[] = {0x0F, 0x3A};
+    return std::ranges::any_of(piece.items, [&](const PieceItem& item) {
+        auto found = std::ranges::search(item.bytes, opening);
+        return !found.empty() && found.end() != item.bytes.end() && (*found.end() & 0xFE) == 0x40;
+    });
+}
+
 constexpr const char* register_names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
 
 }  // namespace
@@ -99,6 +107,8 @@ Judge::Walk Judge::run_interpreter(const Piece& piece) {
     auto& engine = static_cast<Interpreter&>(*interp_.engine);
     CpuState& state = interp_.state;
     state.instruction_limit = ~u64{0};
+    u64 instructions = 0;  // before the first step at `last_linear`
+    u32 last_linear = 0;
     for (u32 n = 0; n < most_steps && state.instructions < most_instructions; ++n) {
         if (state.activity != Activity::Running) {
             walk.ends = true;
@@ -106,7 +116,8 @@ Judge::Walk Judge::run_interpreter(const Piece& piece) {
         }
         u32 linear = static_cast<u32>(state.segment(Seg::Cs).base + state.eip);
         std::vector<u8> bytes = bytes_at(linear);
-        u64 instructions = state.instructions;
+        if (linear != last_linear) instructions = state.instructions;
+        last_linear = linear;
         if (walk.for_host && state.cpl == 3) walk.for_host = host_may_go_on(bytes, n == 0, walk.tolerance);
         engine.step();
         // A repeated string instruction that has overwritten itself goes on as what it was, until it pauses for
@@ -164,7 +175,10 @@ void Judge::compare_engines(std::vector<std::string>& d, std::string_view when) 
         compare(d, fmt::format("limit {}", i), bt.seg[i].limit, interp.seg[i].limit);
         compare(d, fmt::format("access {}", i), bt.seg[i].access, interp.seg[i].access);
     }
-    const FxImage &f = bt.fpu, &g = interp.fpu;
+    FxImage f = bt.fpu, g = interp.fpu;
+    // An unmasked exception of DPPS: translated code has the processor's flags, the interpreter those of all its steps.
+    constexpr u32 sticky = 0x3F;
+    if (dot_product_ && ~(g.mxcsr >> 7) & g.mxcsr & sticky) f.mxcsr = (f.mxcsr & ~sticky) | (g.mxcsr & sticky);
     if (std::memcmp(&f, &g, sizeof f) != 0) {
         compare(d, "control", f.control, g.control);
         compare(d, "status", f.status, g.status);
@@ -223,6 +237,7 @@ void Judge::run_in_terms(const Piece& piece, const PieceMemory& memory, Verdict&
 
 Verdict Judge::judge(const Piece& piece, const PieceMemory& memory) {
     Verdict verdict;
+    dot_product_ = has_dot_product(piece);
     if (dirty_ || !piece.for_host) begin_again();
     if (counting_) {
         run_in_terms(piece, memory, verdict);

@@ -57,7 +57,8 @@ class Judge {
 
     OracleMode mode_;
     bool counting_;
-    bool dirty_ = false;  // page tables or control registers may not be what they were
+    bool dot_product_ = false;  // the piece has DPPS or DPPD
+    bool dirty_ = false;        // page tables or control registers may not be what they were
     HostOracle* host_;
     Decoder decoder_;
     PieceMachine interp_, bt_;
