@@ -148,8 +148,10 @@ Ended run_vellum(const Scratch& scratch, Words words, Process::Setting setting) 
     return Process{scratch, vellum_words(std::move(words)), std::move(setting)}.wait();
 }
 
-bool appears(const Scratch& scratch, const std::string& file, const std::string& text) {
-    return becomes_true([&] { return scratch.read(file).find(text) != std::string::npos; });
+bool appears(Process& process, const Scratch& scratch, const std::string& file, const std::string& text) {
+    auto there = [&] { return scratch.read(file).find(text) != std::string::npos; };
+    becomes_true([&] { return there() || !process.running(); });
+    return there();
 }
 
 std::string control(const std::string& socket_path, const std::string& line) {
