@@ -89,7 +89,7 @@ TEST_CASE("exit status: a signal ends the run with 128 and its number", "[progra
                  {TinyFirmware{}.say('R').stand_still(), TinyFirmware{}.say('R').spin()}) {
                 Guest guest{firmware, engine};
                 Process process{guest.scratch, vellum_words(guest.with({"--serial", "file:serial"})), {}};
-                REQUIRE(appears(process, guest.scratch, "serial", "R"));
+                REQUIRE(appears(guest.scratch, "serial", "R", &process));
                 process.signal(number);
                 CHECK(process.wait().status == 128 + number);
             }
@@ -146,7 +146,7 @@ TEST_CASE("exit status: what a disk was given is in its file after every ending"
                 if (snapshot) words.push_back("--snapshot");
                 Process process{guest.scratch, vellum_words(words), {}};
                 if (run.signal) {
-                    REQUIRE(appears(process, guest.scratch, "serial", "R"));
+                    REQUIRE(appears(guest.scratch, "serial", "R", &process));
                     process.signal(run.signal);
                 }
                 CHECK(process.wait().status == run.status);

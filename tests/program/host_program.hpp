@@ -65,8 +65,9 @@ class Process {
 Ended run_vellum(const Scratch& scratch, Words words, Process::Setting setting = {});
 Words vellum_words(Words words);
 
-// True as soon as `file` in `scratch` holds `text`; false after a long time, or when `process` has ended before.
-bool appears(Process& process, const Scratch& scratch, const std::string& file, const std::string& text);
+// True as soon as `file` in `scratch` holds `text`; false after a long time, or when `process` (if given) has ended
+// before.
+bool appears(const Scratch& scratch, const std::string& file, const std::string& text, Process* process = nullptr);
 
 // One command through the control socket, and all of its answer.
 std::string control(const std::string& socket_path, const std::string& line);
