@@ -55,8 +55,9 @@ bool stays_near(const Cpu& cpu, const Instruction& in) {
     auto reg = [&](Reg r) { return static_cast<u32>(cpu.state.gpr[static_cast<u8>(r)]); };
     if (in.has_memory && flat(in.memory.segment) && !memory_is_near(cpu, in)) return false;
     bool wide = in.address_size == 4;
-    bool strings = in.row->translation == TranslationClass::String || in.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ ||
-                   in.mnemonic == ZYDIS_MNEMONIC_MASKMOVDQU;
+    bool masked = in.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ || in.mnemonic == ZYDIS_MNEMONIC_MASKMOVDQU;
+    if (masked && wide && reg(Reg::Edi) >= top) return false;  // byte by byte, as those of an m80
+    bool strings = in.row->translation == TranslationClass::String || masked;
     bool flat_strings = flat_data || flat(in.string_segment());
     if (strings && wide && flat_strings && !(is_near(reg(Reg::Esi)) && is_near(reg(Reg::Edi)))) return false;
     if (in.mnemonic == ZYDIS_MNEMONIC_XLAT && wide && flat(in.string_segment()) && !is_near(reg(Reg::Ebx)))
