@@ -2,6 +2,7 @@
 #include "cpu/debug_points.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace vellum {
 
@@ -57,11 +58,13 @@ bool DebugPoints::breakpoint_at(u32 linear) const {
 
 void DebugPoints::begin_run(bool step) {
     stepping_ = step;
+    passed_.reset();
+    if (reached_ && reached_->point && reached_->point->is_break()) passed_ = reached_->address;
     reached_.reset();
 }
 
 bool DebugPoints::stops_before(u32 linear) {
-    if (!breakpoint_at(linear)) return false;
+    if (std::exchange(passed_, std::nullopt) == linear || !breakpoint_at(linear)) return false;
     auto point = std::find_if(points_.begin(), points_.end(),
                               [&](const DebugPoint& p) { return p.is_break() && p.address == linear; });
     reached_ = {*point, linear};

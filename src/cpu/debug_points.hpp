@@ -57,12 +57,13 @@ class DebugPoints {
     const std::optional<Reached>& reached() const { return reached_; }
     // Whether engines have to ask between instructions.
     bool engaged() const { return stepping_ || !points_.empty(); }
-    // Of a REP string instruction at once: a watched byte is to be told of by the iteration that touched it.
-    u64 most_iterations() const { return watching() ? 1 : 4096; }
 
     // --- what engines tell
-    // The instruction at this address is next. True: stop before it.
+    // The instruction at this address is next. True: stop before it. False for the breakpoint that ended the run
+    // before, if this one begins there: that instruction is not to be translated either.
     bool stops_before(u32 linear);
+    // The same question, or whether there is a stop already; notes nothing.
+    bool stops_at(u32 linear) const { return reached_ || breakpoint_at(linear); }
     void step_done();
     // An instruction read or wrote that; the engine stops after it.
     void touched(u32 linear, u32 bytes, bool write);
@@ -74,6 +75,7 @@ class DebugPoints {
     std::vector<u32> breakpoints_;
     std::vector<WatchedPage> watched_pages_;
     bool stepping_ = false;
+    std::optional<u32> passed_;  // the breakpoint that this run began at
     std::optional<Reached> reached_;
 };
 

@@ -19,6 +19,8 @@ void restore_limit(CpuState& state, u64 lowered, u64 limit) {
     if (state.instruction_limit == lowered) state.instruction_limit = limit;
 }
 
+u32 linear_eip(const CpuState& state) { return static_cast<u32>(state.segment(Seg::Cs).base + state.eip); }
+
 // Does something besides the next instruction have to be thought of?
 bool unusual(const CpuState& state) {
     return (state.eflags & (eflags::tf | eflags::rf)) || state.shadow != Shadow::None || state.dr[7] & dr7_enables;
@@ -93,7 +95,7 @@ void Interpreter::deliver(Fault f) {
 void Interpreter::step_with_care() {
     CpuState& state = cpu_.state;
     if (!(state.eflags & eflags::rf))
-        if (u64 hit = breakpoints_at(state, static_cast<u32>(state.segment(Seg::Cs).base + state.eip))) {
+        if (u64 hit = breakpoints_at(state, linear_eip(state))) {
             state.dr[6] = (state.dr[6] & ~dr6_breakpoints) | hit;
             state.eflags |= eflags::rf;  // the handler's IRET is to get past it
             return raise(Fault::exception(vector::db));
@@ -153,6 +155,7 @@ bool Interpreter::take_interrupt() {
 }
 
 // The hot loop: nothing but instructions, until something has to be thought of.
+template <bool debugged>
 void Interpreter::run_plainly() {
     CpuState& state = cpu_.state;
     Fetcher& fetcher = cache_->fetcher;
@@ -172,7 +175,8 @@ void Interpreter::run_plainly() {
             finish(f, length);
             if (state.activity != Activity::Running) return;
         }
-    } while (!limit_reached(state) && !cpu_.attention.reasons() && !unusual(state));
+    } while (!limit_reached(state) && !cpu_.attention.reasons() && !unusual(state) &&
+             !(debugged && cpu_.debug.stops_at(linear_eip(state))));
 }
 
 bool Interpreter::step_once() {
@@ -198,14 +202,14 @@ Stop Interpreter::run_until_stopped() {
         }
         if (reasons && take_interrupt()) continue;
         if (state.activity == Activity::Halted) return Stop::Halted;
-        if (cpu_.debug.engaged()) {
-            if (cpu_.debug.stops_before(static_cast<u32>(state.segment(Seg::Cs).base + state.eip))) continue;
-            step(cpu_.debug.most_iterations());
-        } else if (unusual(state)) {
+        bool debugged = cpu_.debug.engaged();
+        if (debugged && cpu_.debug.stops_before(linear_eip(state))) continue;
+        if (unusual(state))
             step_with_care();
-        } else {
-            run_plainly();
-        }
+        else if (debugged)
+            run_plainly<true>();
+        else
+            run_plainly<false>();
     }
 }
 

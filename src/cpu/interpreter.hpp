@@ -28,8 +28,8 @@ class Interpreter final : public Engine {
     // Decoded instructions of a physical page are wanted no longer: it holds data now and need not be watched.
     void forget_decoded(Physical page);
 
-    // A single step for Cpu::debug: one instruction, or, if the processor is halted, the interrupt that ends that. Returns
-    // whether it happened; false while nothing wakes the processor. Interrupts that are pending otherwise wait.
+    // A single step for Cpu::debug: one instruction, or, if the processor is halted, the interrupt that ends that.
+    // Returns whether it happened; false while nothing wakes the processor. Interrupts that are pending otherwise wait.
     bool step_once();
 
     // Takes NMI or INTR if one is pending and not held off by IF or a shadow. True: one was taken.
@@ -41,6 +41,7 @@ class Interpreter final : public Engine {
     void raise(Fault f);
     void deliver(Fault f);
     void step_with_care();
+    template <bool debugged>
     void run_plainly();
     Stop run_until_stopped();
 

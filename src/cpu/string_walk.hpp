@@ -70,7 +70,8 @@ constexpr u64 most_iterations_at_once = 4096;
 // Drives REP. `once(ended)` does one iteration and its pointer updates, or faults having changed nothing; `bulk(n)`
 // does up to n iterations that cannot fault and returns how many, 0 if it cannot. Counts retired iterations all but
 // one, which the engine counts; an instruction with iterations left returns `retired` with EIP still on it. After a
-// fault the registers tell of the iterations done, as the manual demands for restarting.
+// fault the registers tell of the iterations done, as the manual demands for restarting. An iteration that touches what
+// a debugger watches is the last one for now.
 template <typename Once, typename Bulk>
 Fault repeat(Cpu& cpu, const Instruction& in, StringWalk& walk, Once once, Bulk bulk) {
     Ended ended = Ended::No;
@@ -80,7 +81,7 @@ Fault repeat(Cpu& cpu, const Instruction& in, StringWalk& walk, Once once, Bulk 
     if (count == 0) return Fault::none();
     u64 allowed = state.instruction_limit > state.instructions ? state.instruction_limit - state.instructions : 1;
     u64 budget = std::min({count, allowed, most_iterations_at_once});
-    while (done < budget && ended == Ended::No) {
+    while (done < budget && ended == Ended::No && !(done && cpu.debug.reached())) {
         u64 now = bulk(budget - done);
         if (now == 0) {
             if (Fault f = once(ended)) {

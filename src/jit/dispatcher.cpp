@@ -109,12 +109,8 @@ Stop Translator::run_until_stopped() {
             continue;
         }
         if (state_.activity == Activity::Halted) return Stop::Halted;
-        if (cpu_.debug.engaged() &&
-            cpu_.debug.stops_before(static_cast<u32>(state_.segment(Seg::Cs).base + state_.eip))) {
-            pending_link_ = nullptr;
-            return Stop::Debug;
-        }
-        if (must_step()) {
+        if (cpu_.debug.engaged() && cpu_.debug.stops_before(linear_eip())) return Stop::Debug;
+        if (must_step() || (cpu_.debug.engaged() && cpu_.debug.breakpoint_at(linear_eip()))) {
             near_limit_ = false;
             pending_link_ = nullptr;
             step(ZYDIS_MNEMONIC_INVALID);

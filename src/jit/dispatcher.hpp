@@ -30,6 +30,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     void obey_debugger();
     Stop run_until_stopped();
     bool must_step() const;
+    u32 linear_eip() const { return static_cast<u32>(state_.segment(Seg::Cs).base + state_.eip); }
     void run_block();
     Block* block_here(View& view);
     Block* expected_block(const View& view, u32 mode);
@@ -79,7 +80,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     CodeCache cache_;
     ViewStates views_;
     std::vector<u32> breakpoints_;  // that translations heed
-    GuestBlock guest_block_;  // reused, so that its vectors keep their memory
+    GuestBlock guest_block_;        // reused, so that its vectors keep their memory
 
     std::vector<CodeMode> modes_;
     u32 last_mode_ = 0;

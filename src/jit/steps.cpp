@@ -67,7 +67,7 @@ void Translator::step(Mnemonic mnemonic) {
     if (mnemonic == ZYDIS_MNEMONIC_INVLPG) invalidated = invalidated_address();
     u64 generation = cpu_.mmu.generation();
     cr3_before_ = state_.cr3;
-    interpreter_.step(cpu_.debug.most_iterations());
+    interpreter_.step();
     tell_windows(mnemonic, invalidated, generation);
 }
 

@@ -164,6 +164,15 @@ TEST_CASE("gdb: a breakpoint stops before its instruction, in code that has run 
     CHECK(c.reg(Reg::Ecx) == 3);
 }
 
+TEST_CASE("gdb: a run that begins at the breakpoint that ended the last one goes on to the next round") {
+    Debugged c;
+    c.ask("Z0,10010b,1");
+    for (u32 round = 1; round <= 3; ++round) {
+        CHECK(c.ask("c") == "T05thread:01;swbreak:;");
+        CHECK(c.reg(Reg::Eax) == round);
+    }
+}
+
 TEST_CASE("gdb: the guest does not see a breakpoint") {
     Debugged c;
     c.ask("Z0,10010d,1");

@@ -1,0 +1,100 @@
+// The distribution's own GDB at a running Vellum, if it is installed.
+#include <catch2/catch.hpp>
+
+#include <chrono>
+#include <filesystem>
+#include <thread>
+
+#include "program/host_program.hpp"
+#include "program/tiny_firmware.hpp"
+
+using namespace vellum::test;
+using Catch::Matchers::Contains;
+
+namespace {
+
+constexpr const char* gdb = "/usr/bin/gdb";
+
+// xor ax,ax; mov ds,ax; loop: inc word [500h]; jmp loop
+TinyFirmware counting() { return TinyFirmware{}.bytes({0x31, 0xC0, 0x8E, 0xD8, 0xFF, 0x06, 0x00, 0x05, 0xEB, 0xFA}); }
+
+bool comes_into_being(const std::string& path) {
+    for (int tries = 0; tries < 3000; ++tries) {
+        if (std::filesystem::exists(path)) return true;
+        std::this_thread::sleep_for(std::chrono::milliseconds{10});
+    }
+    return false;
+}
+
+}  // namespace
+
+TEST_CASE("debugger: GDB sees registers and memory, steps, breaks, watches, detaches, comes back and kills") {
+    if (!std::filesystem::exists(gdb)) {
+        WARN("no GDB here: not tested");
+        return;
+    }
+    std::string engine = GENERATE(as<std::string>{}, VELLUM_TEST_ENGINES);
+    INFO(engine);
+    Scratch scratch;
+    scratch.write("bios", counting().image());
+    scratch.write("script",
+                  "set pagination off\n"
+                  "set confirm off\n"
+                  "set architecture i386\n"
+                  "target remote door\n"
+                  "info registers\n"
+                  "x/3i 0xf0000\n"
+                  "stepi\n"
+                  "printf \"stepped to %x:%x\\n\", $cs, $pc\n"
+                  "hbreak *0xf0004\n"
+                  "continue\n"
+                  "printf \"broke at %x with %d\\n\", $pc, *(short*)0x500\n"
+                  "continue\n"
+                  "printf \"broke at %x with %d\\n\", $pc, *(short*)0x500\n"
+                  "delete\n"
+                  "watch *(short*)0x500\n"
+                  "continue\n"
+                  "continue\n"
+                  "delete\n"
+                  "set var $xmm1.v4_int32[2] = 1234567\n"
+                  "set var *(short*)0x500 = 30000\n"
+                  "set var $bx = 0x1234\n"
+                  "info registers bx\n"
+                  "print $xmm1.v4_int32\n"
+                  "watch *(short*)0x500\n"
+                  "continue\n"
+                  "monitor info registers\n"
+                  "detach\n"
+                  "target remote door\n"
+                  "kill\n");
+    Process vellum{scratch,
+                   vellum_words({"run", "--engine", engine, "--bios", "bios", "-m", "1", "--display", "none", "--gdb",
+                                 "unix:door", "-S", "--time-limit", "100"}),
+                   {}};
+    REQUIRE(comes_into_being(scratch.file("door")));
+    Ended debugger = Process{scratch, {gdb, "-nx", "-batch", "-x", "script"}, {}}.wait();
+    INFO(debugger.err);
+    CHECK_THAT(debugger.out, Contains("eip            0xfff0"));
+    CHECK_THAT(debugger.out, Contains("stepped to f000:0"));
+    CHECK_THAT(debugger.out, Contains("broke at 4 with 0") && Contains("broke at 4 with 1"));
+    CHECK_THAT(debugger.out, Contains("Old value = 1\nNew value = 2") && Contains("Old value = 2\nNew value = 3"));
+    CHECK_THAT(debugger.out, Contains("0x1234") && Contains("{0, 0, 1234567, 0}"));
+    CHECK_THAT(debugger.out, Contains("Old value = 30000\nNew value = 30001"));
+    CHECK_THAT(debugger.out + debugger.err, Contains("idtr base"));
+    CHECK(debugger.status == 0);
+    CHECK(vellum.wait().status == 0);
+}
+
+TEST_CASE("debugger: a port that somebody else has is refused") {
+    Scratch scratch;
+    scratch.write("bios", TinyFirmware{}.spin().image());
+    auto words_for = [](const std::string& seconds) -> Words {
+        return {"run",   "--bios", "bios", "-m",           "1",    "--display", "none",
+                "--gdb", "28741",  "-S",   "--time-limit", seconds};
+    };
+    Process first{scratch, vellum_words(words_for("100")), {}};
+    Ended second;
+    for (int tries = 0; tries < 100 && second.status != 2; ++tries) second = run_vellum(scratch, words_for("0.2"));
+    CHECK(second.status == 2);
+    CHECK_THAT(second.err, Contains("--gdb 28741"));
+}
