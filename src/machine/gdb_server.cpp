@@ -218,12 +218,14 @@ void GdbServer::report_stop(std::string text) {
     reply(last_stop_);
 }
 
-std::string GdbServer::stop_text(const DebugPoints::Reached& reached) const {
+std::string GdbServer::stop_text(const DebugPoints::Reached& reached) {
     std::string text = fmt::format("T{:02x}thread:{};", signal_trap, thread);
     if (!reached.point) return text;
+    // Where CS has a base, GDB knows no breakpoint at EIP, and would take a told one for a late one and go on.
+    bool tells_kind = tells_break_kinds_ && reached.address == target_.cpu().state.eip;
     switch (reached.point->kind) {
-        case DebugPoint::Kind::SoftwareBreak: return tells_break_kinds_ ? text + "swbreak:;" : text;
-        case DebugPoint::Kind::HardwareBreak: return tells_break_kinds_ ? text + "hwbreak:;" : text;
+        case DebugPoint::Kind::SoftwareBreak: return tells_kind ? text + "swbreak:;" : text;
+        case DebugPoint::Kind::HardwareBreak: return tells_kind ? text + "hwbreak:;" : text;
         case DebugPoint::Kind::WatchWrite: return text + fmt::format("watch:{:x};", reached.address);
         case DebugPoint::Kind::WatchRead: return text + fmt::format("rwatch:{:x};", reached.address);
         case DebugPoint::Kind::WatchAccess: return text + fmt::format("awatch:{:x};", reached.address);

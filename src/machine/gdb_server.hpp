@@ -38,7 +38,7 @@ class GdbServer {
     void interrupt();
     void resume(bool step);
     void report_stop(std::string text);
-    std::string stop_text(const DebugPoints::Reached& reached) const;
+    std::string stop_text(const DebugPoints::Reached& reached);
 
     // Each returns the reply; none: it comes when the run stops.
     using Answer = std::optional<std::string>;

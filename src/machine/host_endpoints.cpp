@@ -314,6 +314,7 @@ struct GdbListener::Impl {
 
     bool accept_one(EventLoop& loop, const std::shared_ptr<Impl>& self) {
         if (closed) return false;
+        if (left()) return true;  // GDB comes back at once: its old connection goes first, in this round
         int accepted = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
         if (accepted < 0) return errno == EINTR || errno == ECONNABORTED;
         {
@@ -328,6 +329,10 @@ struct GdbListener::Impl {
         events.connected();
         loop.watch(accepted, [self] { return self->read_some(); });
         return true;
+    }
+    bool left() {
+        u8 byte;
+        return connection >= 0 && recv(connection, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
     }
     bool read_some() {
         std::vector<u8> bytes(4096);
