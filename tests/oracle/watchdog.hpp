@@ -1,9 +1,12 @@
 // Stops an engine that does not come back by itself: a mistake of the translator may be an endless loop.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
+#include <ctime>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "cpu/attention.hpp"
 
@@ -25,7 +28,7 @@ class Watchdog {
     void begin() {
         std::lock_guard lock{mutex_};
         running_ = true;
-        ++runs_;
+        started_ = std::clock();
     }
     bool end() {
         std::lock_guard lock{mutex_};
@@ -35,12 +38,12 @@ class Watchdog {
 
  private:
     void watch() {
-        constexpr auto patience = std::chrono::seconds{2};
+        // Of the process's time, so that it does not matter what else the host has to do.
+        constexpr std::clock_t patience = 4 * CLOCKS_PER_SEC;
         std::unique_lock lock{mutex_};
         while (!over_) {
-            u64 run = runs_;
-            changed_.wait_for(lock, patience, [this] { return over_; });
-            if (over_ || !running_ || runs_ != run) continue;
+            changed_.wait_for(lock, std::chrono::seconds{2}, [this] { return over_; });
+            if (over_ || !running_ || std::clock() - started_ < patience) continue;
             bitten_ = true;
             attention_.raise(Attention::Stop);
         }
@@ -49,7 +52,7 @@ class Watchdog {
     Attention& attention_;
     std::mutex mutex_;
     std::condition_variable changed_;
-    u64 runs_ = 0;
+    std::clock_t started_ = 0;
     bool running_ = false, bitten_ = false, over_ = false;
     std::thread thread_;  // last: it uses the others
 };
