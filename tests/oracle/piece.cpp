@@ -43,12 +43,12 @@ std::string Piece::listing() const {
     u32 base = has_flat_code(mode) ? OracleLayout::code : 0, at = start;
     auto machine = has_narrow_code(mode) ? ZYDIS_MACHINE_MODE_LEGACY_16 : ZYDIS_MACHINE_MODE_LEGACY_32;
     std::string text;
-    for (const PieceItem& item : items) {
+    for (u32 end = at + bytes(), length = 0; at < end; at += length) {
         ZydisDisassembledInstruction z;
-        bool known = ZYAN_SUCCESS(ZydisDisassembleIntel(machine, base + at, &code[at], item.bytes.size(), &z));
-        auto bytes = std::span{code}.subspan(at, item.bytes.size());
-        text += fmt::format("    {:08x}  {:<36} {}\n", base + at, hex(bytes), known ? z.text : "?");
-        at += static_cast<u32>(item.bytes.size());
+        bool known = ZYAN_SUCCESS(ZydisDisassembleIntel(machine, base + at, &code[at], end - at, &z));
+        length = known ? z.info.length : 1;
+        text += fmt::format("    {:08x}  {:<36} {}\n", base + at, hex(std::span{code}.subspan(at, length)),
+                            known ? z.text : "?");
     }
     return text;
 }

@@ -231,44 +231,48 @@ void PieceWriter::add_string() {
     add(std::move(bytes));
 }
 
-// Changes an entry of the page table and flushes it, or how entries are read. CPL 0 in flat segments only.
+// Changes an entry of the page table and flushes it, or how entries are read. CPL 0 in flat segments only. One item,
+// since between the change and the flush a processor may use either entry; and a reload of CR3 flushes no entry that a
+// processor may have held as a global one, so that in pieces with global pages INVLPG comes after it.
 void PieceWriter::add_paging() {
-    constexpr u32 entries = 0x10102000, alias = 0x10018000;
+    constexpr u32 entries = 0x10102000, alias = 0x10018000, dirty = 0x40, global = 0x100;
     constexpr u8 frames[] = {16, 19, 20, 20, 23, 25, 27, 30, 40, 41, 62, 200};
     constexpr u32 pages[] = {L::data,          L::data,  L::data + page_size,  L::data + page_size,
                              L::read_only,     L::stack, L::stack + page_size, alias,
                              alias + page_size};
     for_host_ = false;
-    auto with_word = [&](std::vector<u8> bytes, u32 value) {
+    std::vector<u8> bytes;
+    auto put = [&](std::initializer_list<u8> opening) { bytes.insert(bytes.end(), opening); };
+    auto put_word = [&](u32 value) {
         for (u32 i = 0; i < 4; ++i) bytes.push_back(static_cast<u8>(value >> 8 * i));
-        return bytes;
     };
     u32 page = pages[random_.below(std::size(pages))], entry = entries + (page >> page_shift & 0x3FF) * 4;
     u32 rights = random_.chance(80) ? 1 : 0;
-    for (u32 bit : {2u, 4u, 0x20u, 0x40u, 0x100u}) rights |= random_.chance(60) ? bit : 0;
+    for (u32 bit : {2u, 4u, 0x20u, dirty, global}) rights |= random_.chance(60) ? bit : 0;
+    if (!global_pages_) rights &= ~global;
     switch (random_.below(6)) {
-        case 0: add(with_word(with_word({0x81, modrm(0, 4, 5)}, entry), ~(random_.chance(50) ? 0x40u : 0x60u))); break;
-        case 1: add(with_word({0xF0, 0x0F, 0xBA, modrm(0, 6, 5)}, entry)), items_.back().bytes.push_back(5); break;
-        default:
-            add(with_word(with_word({0xC7, modrm(0, 0, 5)}, entry),
-                          u32{frames[random_.below(std::size(frames))]} << page_shift | rights));
-    }
-    switch (random_.below(8)) {
         case 0:
-        case 1: add({0x0F, 0x20, 0xD8}), add({0x0F, 0x22, 0xD8}); break;  // CR3
-        case 2:                                                           // CR0.WP, and the page
-            add({0x0F, 0x20, 0xC0}), add(with_word({0x35}, 0x10000)), add({0x0F, 0x22, 0xC0});
-            add(with_word({0x0F, 0x01, modrm(0, 7, 5)}, page));
+            put({0x81, modrm(0, 4, 5)}), put_word(entry);
+            put_word(~(random_.chance(50) ? 0x40u : 0x60u));  // AND: D, or A and D
             break;
-        case 3:  // CR4.PGE
-            add({0x0F, 0x20, 0xE0}), add(with_word({0x35}, 0x80)), add({0x0F, 0x22, 0xE0});
-            add(with_word({0x0F, 0x01, modrm(0, 7, 5)}, page));
-            break;
-        default: add(with_word({0x0F, 0x01, modrm(0, 7, 5)}, page + random_.below(page_size)));
+        case 1: put({0xF0, 0x0F, 0xBA, modrm(0, 6, 5)}), put_word(entry), put({5}); break;  // LOCK BTR: A
+        default:
+            put({0xC7, modrm(0, 0, 5)}), put_word(entry);
+            put_word(u32{frames[random_.below(std::size(frames))]} << page_shift | rights);
     }
-    if (random_.chance(60))
-        add(with_word({static_cast<u8>(random_.chance(50) ? 0xA1 : 0xA3)}, page + random_.below(4090)));
-    if (random_.chance(40)) add(with_word({static_cast<u8>(0xB8 + pointer_register())}, page + random_.below(4096)));
+    u32 how = random_.below(8);
+    if (how <= 1) put({0x0F, 0x20, 0xD8, 0x0F, 0x22, 0xD8});                                  // CR3
+    if (how == 2) put({0x0F, 0x20, 0xC0, 0x35}), put_word(0x10000), put({0x0F, 0x22, 0xC0});  // CR0.WP
+    if (how == 3) put({0x0F, 0x20, 0xE0, 0x35}), put_word(0x80), put({0x0F, 0x22, 0xE0});     // CR4.PGE
+    if (how >= 2 || global_pages_) put({0x0F, 0x01, modrm(0, 7, 5)}), put_word(page + random_.below(page_size));
+    add(bytes);
+    auto one = [&](u8 opcode, u32 value) {
+        bytes = {opcode};
+        put_word(value);
+        add(bytes);
+    };
+    if (random_.chance(60)) one(random_.chance(50) ? 0xA1 : 0xA3, page + random_.below(4090));
+    if (random_.chance(40)) one(static_cast<u8>(0xB8 + pointer_register()), page + random_.below(4096));
 }
 
 void PieceWriter::add_one() {
@@ -311,6 +315,7 @@ Piece PieceWriter::piece() {
     length_ = random_.chance(25) ? 1 : 1 + random_.below(random_.chance(50) ? 8 : longest);
     bool sensitive = random_.chance(10);
     changes_pages_ = cpl_ == 0 && mode_ == OracleMode::Flat32 && random_.chance(50);
+    global_pages_ = random_.chance(50);
     items_.clear();
     for_host_ = true;
     if (length_ == 1) {

@@ -45,7 +45,7 @@ class PieceWriter {
     RandomPieces random_;
     std::vector<PieceItem> items_;
     u32 length_ = 0;
-    bool for_host_ = true, changes_pages_ = false;
+    bool for_host_ = true, changes_pages_ = false, global_pages_ = false;
 };
 
 }  // namespace vellum::test
