@@ -115,6 +115,7 @@ void BlockEmitter::emit_cli() { e_.store8_imm(word(runtime_.context->interrupt_f
 void BlockEmitter::emit_time_stamp() {
     flush_stack_pointer();
     e_.call(runtime_.time_stamp);
+    settled_ = false;  // as far as the verifier knows: what follows a call may be entered from anywhere
 }
 
 // Somebody waits for IF: the interpreter does it, with the shadow of one instruction.

@@ -52,6 +52,12 @@ TEST_CASE("oracle: POPA that faults on its first page does not mark the second o
     CHECK(verdict.of_bt == std::vector<std::string>{});
 }
 
+TEST_CASE("oracle: ESP that moves between RDTSC and a branch passes the verifier") {
+    FlatMachine m{1u << 20, make_plain_translator};
+    m.run({0x50, 0x0F, 0x31, 0x8D, 0x64, 0x24, 0x08, 0x71, 0x00});  // push eax; rdtsc; lea esp,[esp+8]; jno
+    CHECK(m.reg(Reg::Esp) == TestMachine::stack_top + 4);
+}
+
 // Found by breaking the translator on purpose: random pieces did not notice.
 TEST_CASE("oracle: an instruction over two pages is read anew when the second page is another one") {
     constexpr u32 entry_of_second_page = 0x10102004, other_frame = 40 * page_size, present_writable = 3;
