@@ -1,9 +1,10 @@
 # Sourced by the other scripts: what is needed from Debian, and how it is installed when missing.
 
-build_packages="g++ cmake ninja-build pkg-config libasmjit-dev libzydis-dev libcapstone-dev libsdl2-dev libfmt-dev
-  catch2 libcli11-dev libzstd-dev libpng-dev zlib1g-dev seabios"
+build_packages="g++ cmake ninja-build pkg-config libzydis-dev libsdl2-dev libfmt-dev libcli11-dev libzstd-dev libpng-dev
+  seabios"
 guest_packages="cpio kmod gzip"
-test_packages="gcc-multilib grub-pc-bin grub-common xorriso mtools xvfb xdotool scrot e2fsprogs"
+test_packages="catch2 libasmjit-dev zlib1g-dev gcc-multilib grub-pc-bin grub-common xorriso mtools xvfb xdotool scrot
+  e2fsprogs"
 
 # install_packages NAME...: installs those that are missing, by name, as root or through sudo.
 install_packages() {
