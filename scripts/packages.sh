@@ -4,7 +4,7 @@ build_packages="g++ cmake ninja-build pkg-config libzydis-dev libsdl2-dev libfmt
   seabios"
 guest_packages="cpio kmod gzip"
 test_packages="catch2 libasmjit-dev zlib1g-dev gcc-multilib grub-pc-bin grub-common xorriso mtools xvfb xdotool scrot
-  e2fsprogs"
+  e2fsprogs python3"
 
 # install_packages NAME...: installs those that are missing, by name, as root or through sudo.
 install_packages() {

@@ -1,7 +1,7 @@
-/* Recursive quicksort of 2 Mi pseudo-random words, four times. */
-#include "measure.h"
+/* Recursive quicksort of 256 Ki pseudo-random words. */
+#include "program.h"
 
-enum { size = 2 << 20, rounds = 4 };
+enum { size = 256 << 10 };
 static unsigned values[size];
 
 static void sort(unsigned* low, unsigned* high) {
@@ -20,11 +20,12 @@ static void sort(unsigned* low, unsigned* high) {
     sort(i, high);
 }
 
-static void work(void) {
-    unsigned seed = 12345;
-    for (int round = 0; round < rounds; ++round) {
-        for (int i = 0; i < size; ++i) values[i] = seed = seed * 1664525u + 1013904223u;
+static unsigned work(unsigned repeat) {
+    unsigned seed = 12345, sum = 0;
+    for (unsigned round = 0; round < repeat; ++round) {
+        for (int i = 0; i < size; ++i) values[i] = next_random(&seed);
         sort(values, values + size - 1);
-        checksum += values[size / 3];
+        sum += values[size / 3];
     }
+    return sum;
 }

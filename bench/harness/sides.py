@@ -1,0 +1,187 @@
+"""The sides of a comparison: the host itself, and guests on Vellum, QEMU and Bochs.
+
+All of them run the same agent (bench/guest/agent.c), which announces the beginning and the end of each command. What is
+compared is CPU time of the host: natively as the host's kernel counts it for the command, else all of the emulator's
+process between the two marks.
+"""
+
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from . import images
+
+MEMORY_MIB = 256
+QEMU = "qemu-system-i386"
+QEMU_CPU = ["-accel", "tcg", "-cpu", "n270,stepping=10"]
+BOOT_PATIENCE = 300.0  # seconds until the agent must be ready
+
+
+@dataclass(frozen=True)
+class Measurement:
+    seconds: float
+    status: int
+    checksum: str
+
+
+class Failed(Exception):
+    """A side did not answer in time, or ended."""
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of all threads of a process, by its CPU clock (clock_getcpuclockid(3))."""
+    return time.clock_gettime_ns((~pid << 3) | 2) / 1e9
+
+
+class Lines:
+    """Lines that a process writes, taken with a deadline."""
+
+    def __init__(self, stream):
+        self._descriptor = stream.fileno()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(stream, selectors.EVENT_READ)
+        self._pending = b""
+
+    def next_with(self, prefix: bytes, deadline: float) -> bytes:
+        """The next line that begins with PREFIX; others are dropped."""
+        while True:
+            while b"\n" in self._pending:
+                line, self._pending = self._pending.split(b"\n", 1)
+                if line.startswith(prefix):
+                    return line
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._selector.select(left):
+                raise Failed("no answer in time")
+            received = os.read(self._descriptor, 65536)
+            if not received:
+                raise Failed("it ended")
+            self._pending += received
+
+
+class Side:
+    """Something that runs the agent's commands."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.process: Optional[subprocess.Popen] = None
+        self._lines: Optional[Lines] = None
+
+    def start(self) -> None:
+        raise NotImplementedError
+
+    def _send(self, line: bytes) -> None:
+        raise NotImplementedError
+
+    def _seconds(self, before: float, after: float, nanoseconds: int) -> float:
+        raise NotImplementedError
+
+    def run(self, command: str, patience: float) -> Measurement:
+        """Runs one command of the agent's; PATIENCE is in seconds of the host's clock."""
+        deadline = time.monotonic() + patience
+        self._send(command.encode() + b"\n")
+        self._lines.next_with(b"@begin", deadline)
+        before = cpu_seconds(self.process.pid)
+        _, status, checksum, nanoseconds = self._lines.next_with(b"@end", deadline).split()
+        after = cpu_seconds(self.process.pid)
+        return Measurement(self._seconds(before, after, int(nanoseconds)), int(status), checksum.decode())
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+class Native(Side):
+    """The host. The agent and what it starts stay on one processor, as in a guest."""
+
+    def start(self) -> None:
+        one = {min(os.sched_getaffinity(0))}
+        native = images.OUT / "native"
+        self.process = subprocess.Popen([native / "bench" / "agent", "stdout", native], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, bufsize=0,
+                                        preexec_fn=lambda: os.sched_setaffinity(0, one))
+        self._lines = Lines(self.process.stdout)
+        self._lines.next_with(b"@ready", time.monotonic() + 10)
+
+    def _send(self, line: bytes) -> None:
+        self.process.stdin.write(line)
+
+    def _seconds(self, before: float, after: float, nanoseconds: int) -> float:
+        return nanoseconds / 1e9
+
+
+class Guest(Side):
+    """A machine with the agent in it: commands go in by its serial line, marks come out of port E9h."""
+
+    def __init__(self, name: str, initramfs: Path, disk: Optional[Path]):
+        super().__init__(name)
+        self._initramfs = initramfs
+        self._disk = disk
+        self._serial: Optional[socket.socket] = None
+        self._folder = tempfile.TemporaryDirectory(prefix="bench-")
+
+    def _words(self, serial: Path) -> list:
+        """The command line: its serial line listens at SERIAL, what is written to port E9h comes out of stdout."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        serial = Path(self._folder.name) / "serial"
+        serial.unlink(missing_ok=True)
+        log = open(images.OUT / f"{self.name}.log", "wb")
+        self.process = subprocess.Popen(self._words(serial), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=log, bufsize=0)
+        log.close()
+        self._lines = Lines(self.process.stdout)
+        self._lines.next_with(b"@ready", time.monotonic() + BOOT_PATIENCE)
+        self._serial = self._connect(serial)
+
+    def _connect(self, serial: Path) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(str(serial))
+        return connection
+
+    def _send(self, line: bytes) -> None:
+        self._serial.sendall(line)
+
+    def _seconds(self, before: float, after: float, nanoseconds: int) -> float:
+        return after - before
+
+    def stop(self) -> None:
+        super().stop()
+        if self._serial is not None:
+            self._serial.close()
+            self._serial = None
+
+
+class Vellum(Guest):
+    def __init__(self, engine: str, program: Path, options: list, initramfs: Path, disk: Optional[Path]):
+        super().__init__(engine, initramfs, disk)
+        self._program = program
+        self._options = options
+
+    def _words(self, serial: Path) -> list:
+        words = [self._program, "run", "--engine", self.name, "-m", str(MEMORY_MIB), "--kernel", images.GUEST / "vmlinuz",
+                 "--initrd", self._initramfs, "--append", "quiet", "--display", "none", "--no-reboot",
+                 "--serial", f"unix:{serial}", "--debugcon", "stdio"] + self._options
+        if self._disk:
+            words += ["--hda", self._disk, "--snapshot"]
+        return words
+
+
+class Qemu(Guest):
+    def _words(self, serial: Path) -> list:
+        words = [QEMU] + QEMU_CPU + ["-m", str(MEMORY_MIB), "-kernel", images.GUEST / "vmlinuz",
+                 "-initrd", self._initramfs, "-append", "quiet", "-display", "none", "-no-reboot", "-nic", "none",
+                 "-serial", f"unix:{serial},server=on,wait=off",
+                 "-chardev", "stdio,id=marks,signal=off", "-device", "isa-debugcon,iobase=0xe9,chardev=marks"]
+        if self._disk:
+            words += ["-drive", f"file={self._disk},format=raw,if=ide,snapshot=on"]
+        return words

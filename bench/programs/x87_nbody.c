@@ -1,0 +1,2 @@
+/* Five bodies under gravity on the x87. */
+#include "nbody.h"
