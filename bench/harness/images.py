@@ -93,13 +93,25 @@ def make_initramfs() -> Path:
             (native / name).symlink_to(root / name)
     if not (native / "debian").is_symlink():
         (native / "debian").symlink_to(OUT / "debian")
+    return write_initramfs(root, OUT / "initrd")
+
+
+def make_boot_initramfs() -> Path:
+    """The default guest's initramfs with our init alone: for boots, which should not carry the programs."""
+    root = OUT / "boot-root"
+    root.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(BENCH / "guest" / "init", root / "init")
+    (root / "init").chmod(0o755)
+    return write_initramfs(root, OUT / "boot-initrd")
+
+
+def write_initramfs(root: Path, target: Path) -> Path:
     names = sorted(str(path.relative_to(root)) for path in root.rglob("*"))
     archive = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet", "--owner=0:0"], cwd=root, check=True,
                              input="\n".join(names).encode(), stdout=subprocess.PIPE)
-    initramfs = OUT / "initrd"
     first = (GUEST / "initrd.gz").read_bytes()
-    initramfs.write_bytes(first + b"\0" * (-len(first) % 4) + archive.stdout)
-    return initramfs
+    target.write_bytes(first + b"\0" * (-len(first) % 4) + archive.stdout)
+    return target
 
 
 def debian_sources() -> bytes:
@@ -115,12 +127,15 @@ def debian_sources() -> bytes:
 def make_debian() -> Path:
     """The i386 system as a tree and as an ext4 image; made once (delete build/bench/debian to make it anew)."""
     tree, image = OUT / "debian", OUT / "debian.img"
-    if not (tree / "usr" / "bin" / "gcc").exists():
+    if not tree.exists():
         if shutil.which("mmdebstrap") is None:
             raise SystemExit("bench: Debian's programs need the package mmdebstrap and arch-test, or leave them out: --groups")
-        shutil.rmtree(tree, ignore_errors=True)
+        unfinished = OUT / "debian.new"
+        if unfinished.exists():
+            raise SystemExit(f"bench: {unfinished} is left from a run that did not end: delete it (nothing is mounted in it?)")
         subprocess.run(["mmdebstrap", "--quiet", "--architectures=i386", "--variant=minbase",
-                        f"--include={DEBIAN_PACKAGES}", DEBIAN_RELEASE, tree, "-"], input=debian_sources(), check=True)
+                        f"--include={DEBIAN_PACKAGES}", DEBIAN_RELEASE, unfinished, "-"], input=debian_sources(), check=True)
+        unfinished.rename(tree)
     write_data(OUT / "data")
     shutil.copytree(OUT / "data", tree / "data", dirs_exist_ok=True)
     copy_scripts(tree / "scripts")
@@ -133,8 +148,8 @@ def make_debian() -> Path:
 
 
 def make_cd(initramfs: Path, append: str) -> Path:
-    """A CD with GRUB and the guest, for engines without direct boot and for the boot rows."""
-    folder, image = OUT / "cd", OUT / f"{append.replace(' ', '-') or 'agent'}.iso"
+    """A CD with GRUB and the guest."""
+    folder, image = OUT / "cd", OUT / "cd.iso"
     grub = folder / "boot" / "grub"
     grub.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(GUEST / "vmlinuz", folder / "boot" / "vmlinuz")

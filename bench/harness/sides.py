@@ -7,7 +7,6 @@ process between the two marks.
 
 import os
 import selectors
-import signal
 import socket
 import subprocess
 import tempfile
@@ -128,15 +127,29 @@ class Guest(Side):
         self._serial: Optional[socket.socket] = None
         self._folder = tempfile.TemporaryDirectory(prefix="bench-")
 
-    def _words(self, serial: Path) -> list:
-        """The command line: its serial line listens at SERIAL, what is written to port E9h comes out of stdout."""
+    def kernel_words(self, kernel: Path, initrd: Optional[Path], append: str, memory_mib: int = MEMORY_MIB) -> list:
+        """The command line that starts a kernel directly; what the guest writes to port E9h comes out of stdout."""
+        raise NotImplementedError
+
+    def cd_words(self, image: Path) -> list:
+        """The same for a machine that starts from a CD."""
+        raise NotImplementedError
+
+    def serial_words(self, path: Path) -> list:
+        """More words: the first serial line is a socket that listens at PATH."""
+        raise NotImplementedError
+
+    def disk_words(self, image: Path) -> list:
+        """More words: a first IDE disk, whose writes are forgotten."""
         raise NotImplementedError
 
     def start(self) -> None:
         serial = Path(self._folder.name) / "serial"
         serial.unlink(missing_ok=True)
         log = open(images.OUT / f"{self.name}.log", "wb")
-        self.process = subprocess.Popen(self._words(serial), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        words = self.kernel_words(images.GUEST / "vmlinuz", self._initramfs, "quiet") + self.serial_words(serial)
+        words += self.disk_words(self._disk) if self._disk else []
+        self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=log, bufsize=0)
         log.close()
         self._lines = Lines(self.process.stdout)
@@ -167,21 +180,39 @@ class Vellum(Guest):
         self._program = program
         self._options = options
 
-    def _words(self, serial: Path) -> list:
-        words = [self._program, "run", "--engine", self.name, "-m", str(MEMORY_MIB), "--kernel", images.GUEST / "vmlinuz",
-                 "--initrd", self._initramfs, "--append", "quiet", "--display", "none", "--no-reboot",
-                 "--serial", f"unix:{serial}", "--debugcon", "stdio"] + self._options
-        if self._disk:
-            words += ["--hda", self._disk, "--snapshot"]
-        return words
+    def _start_words(self, memory_mib: int) -> list:
+        return [self._program, "run", "--engine", self.name, "-m", str(memory_mib), "--display", "none", "--no-reboot",
+                "--debugcon", "stdio"] + self._options
+
+    def kernel_words(self, kernel: Path, initrd: Optional[Path], append: str, memory_mib: int = MEMORY_MIB) -> list:
+        words = self._start_words(memory_mib) + ["--kernel", kernel, "--append", append]
+        return words + (["--initrd", initrd] if initrd else [])
+
+    def cd_words(self, image: Path) -> list:
+        return self._start_words(MEMORY_MIB) + ["--cdrom", image, "--boot", "d"]
+
+    def serial_words(self, path: Path) -> list:
+        return ["--serial", f"unix:{path}"]
+
+    def disk_words(self, image: Path) -> list:
+        return ["--hda", image, "--snapshot"]
 
 
 class Qemu(Guest):
-    def _words(self, serial: Path) -> list:
-        words = [QEMU] + QEMU_CPU + ["-m", str(MEMORY_MIB), "-kernel", images.GUEST / "vmlinuz",
-                 "-initrd", self._initramfs, "-append", "quiet", "-display", "none", "-no-reboot", "-nic", "none",
-                 "-serial", f"unix:{serial},server=on,wait=off",
-                 "-chardev", "stdio,id=marks,signal=off", "-device", "isa-debugcon,iobase=0xe9,chardev=marks"]
-        if self._disk:
-            words += ["-drive", f"file={self._disk},format=raw,if=ide,snapshot=on"]
-        return words
+    def _start_words(self, memory_mib: int) -> list:
+        return [QEMU] + QEMU_CPU + ["-m", str(memory_mib), "-display", "none", "-no-reboot", "-nic", "none",
+                                    "-chardev", "stdio,id=marks,signal=off",
+                                    "-device", "isa-debugcon,iobase=0xe9,chardev=marks"]
+
+    def kernel_words(self, kernel: Path, initrd: Optional[Path], append: str, memory_mib: int = MEMORY_MIB) -> list:
+        words = self._start_words(memory_mib) + ["-kernel", kernel, "-append", append]
+        return words + (["-initrd", initrd] if initrd else [])
+
+    def cd_words(self, image: Path) -> list:
+        return self._start_words(MEMORY_MIB) + ["-cdrom", image, "-boot", "d"]
+
+    def serial_words(self, path: Path) -> list:
+        return ["-serial", f"unix:{path},server=on,wait=off"]
+
+    def disk_words(self, image: Path) -> list:
+        return ["-drive", f"file={image},format=raw,if=ide,snapshot=on"]
