@@ -41,7 +41,7 @@ def debian(name: str, *words: str, quick: bool = False) -> Row:
     return Row(f"debian {name}", ("in", "debian") + words, quick=quick)
 
 
-TEXT = ("data/text",)  # 1 MiB
+TEXT, DEBIAN_TEXT = ("data/text",), ("/data/text",)  # 1 MiB
 
 GROUPS = (
     Group("integer", "Integer programs", 1.15, (
@@ -97,16 +97,17 @@ GROUPS = (
         busybox("gzip", "gzip", "-c", *TEXT * 3, quick=True),
     )),
     Group("debian", "Debian's programs", 1.8, (
-        debian("gzip", "/usr/bin/gzip", "-9", "-n", "-c", "/data/text", quick=True),
-        debian("gunzip", "/usr/bin/gzip", "-d", "-c", "/data/text8.gz"),
-        debian("bzip2", "/usr/bin/bzip2", "-c", "/data/text"),
-        debian("xz", "/usr/bin/xz", "-3", "-T1", "-c", "/data/text"),
+        debian("gzip", "/usr/bin/gzip", "-9", "-n", "-c", *DEBIAN_TEXT * 3, quick=True),
+        debian("gunzip", "/usr/bin/gzip", "-d", "-c", *("/data/text8.gz",) * 4),
+        debian("bzip2", "/usr/bin/bzip2", "-c", *DEBIAN_TEXT * 4),
+        debian("xz", "/usr/bin/xz", "-2", "-T1", "-c", *DEBIAN_TEXT),
         debian("python", "/usr/bin/python3", "/scripts/objects.py", quick=True),
-        debian("perl", "/usr/bin/perl", "/scripts/words.pl", "/data/text"),
-        debian("openssl digest", "/usr/bin/openssl", "dgst", "-sha512", "/data/text8"),
-        debian("openssl cipher", "/usr/bin/openssl", "enc", "-aes-256-cbc", "-K", "00112233", "-iv", "01", "-in", "/data/text8"),
-        debian("mawk", "/usr/bin/mawk", "-f", "/scripts/count.awk", "/data/text"),
-        debian("sort", "/usr/bin/sort", "--parallel=1", "-S", "64M", "/data/text"),
-        debian("gcc", "/usr/bin/gcc", "-O2", "-S", "-o", "-", "/scripts/compiled.c", quick=True),
+        debian("perl", "/usr/bin/perl", "/scripts/words.pl", *DEBIAN_TEXT),
+        debian("openssl digest", "/usr/bin/openssl", "dgst", "-sha512", *("/data/text8",) * 10),
+        debian("openssl cipher", "/usr/bin/openssl", "enc", "-aes-256-cbc", "-nosalt", "-pbkdf2", "-iter", "150000",
+               "-k", "secret", "-in", "/data/text8"),
+        debian("mawk", "/usr/bin/mawk", "-f", "/scripts/count.awk", *DEBIAN_TEXT * 6),
+        debian("sort", "/usr/bin/sort", "--parallel=1", "-S", "64M", *DEBIAN_TEXT * 16),
+        debian("gcc", "/usr/bin/gcc", "-O3", "-S", "-o", "-", "/scripts/compiled.c", quick=True),
     )),
 )

@@ -84,10 +84,15 @@ class Side:
     def run(self, command: str, patience: float) -> Measurement:
         """Runs one command of the agent's; PATIENCE is in seconds of the host's clock."""
         deadline = time.monotonic() + patience
+        idle = cpu_seconds(self.process.pid)
         self._send(command.encode() + b"\n")
-        self._lines.next_with(b"@begin", deadline)
-        before = cpu_seconds(self.process.pid)
-        _, status, checksum, nanoseconds = self._lines.next_with(b"@end", deadline).split()
+        try:
+            self._lines.next_with(b"@begin", deadline)
+            before = cpu_seconds(self.process.pid)
+            _, status, checksum, nanoseconds = self._lines.next_with(b"@end", deadline).split()
+        except Failed as reason:
+            used = cpu_seconds(self.process.pid) - idle if self.process.poll() is None else 0
+            raise Failed(f"{reason}; {used:.1f} s of CPU time until then") from None
         after = cpu_seconds(self.process.pid)
         return Measurement(self._seconds(before, after, int(nanoseconds)), int(status), checksum.decode())
 

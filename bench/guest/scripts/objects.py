@@ -24,7 +24,7 @@ def insert(node, key):
 
 
 seed, root, count = 1, None, {}
-for _ in range(12000):
+for _ in range(60000):
     seed = (seed * 1103515245 + 12345) % 2**31
     root = insert(root, seed % 5000)
     word = f"{seed:x}"[-3:]
