@@ -14,8 +14,11 @@ namespace {
 
 constexpr u32 magic = 0x1BADB002, searched = 8192;
 constexpr u32 flag_addresses = 0x10000;
-// Below 640 KiB, clear of the loader's work area.
-constexpr u32 information_address = 0x8000, module_list_address = 0x8100, map_address = 0x8400, text_address = 0x9000;
+// Where a kernel may lie below 1 MiB: clear of what the firmware keeps there until the loader has asked it for the
+// memory map, and of the loader's work area at 90000h, behind which come the structures for the kernel.
+constexpr u32 low_begin = 0x1000, low_end = 0x90000, high_begin = 0x100000;
+constexpr u32 information_address = 0x91000, module_list_address = 0x91100, map_address = 0x91400,
+              text_address = 0x92000;
 constexpr u32 most_text = 0x1000;
 
 u32 word(std::span<const u8> bytes, std::size_t at) {
@@ -39,7 +42,12 @@ void add_piece(BootPlan& plan, const std::string& name, std::span<const u8> kern
                u64 memory_size, u64 address, u64 limit) {
     if (file_bytes > memory_size || offset > kernel.size() || file_bytes > kernel.size() - offset)
         refuse(name, "truncated, a segment lies outside the file");
-    if (address < 0x100000 || address + memory_size > limit)
+    u64 end = address + memory_size;
+    bool low = address >= low_begin && end <= low_end;
+    if (!low && address < high_begin)
+        refuse(name, fmt::format("a segment at {:#x} does not fit; below 1 MiB, {:#x} to {:#x} are free", address,
+                                 low_begin, low_end));
+    if (!low && end > limit)
         refuse(name, fmt::format("a segment at {:#x} does not fit into memory; give more with -m", address));
     std::vector<u8> bytes(kernel.begin() + static_cast<std::ptrdiff_t>(offset),
                           kernel.begin() + static_cast<std::ptrdiff_t>(offset + file_bytes));
@@ -112,7 +120,7 @@ BootPlan plan_multiboot(const std::string& name, std::span<const u8> kernel, std
     put(information, 64, module_list_address - 16);
     std::memcpy(information.data() + 0xF0, "Vellum", 7);
     if (!module.empty()) {
-        u64 address = (end + page_offset_mask) & ~u64{page_offset_mask};
+        u64 address = std::max<u64>((end + page_offset_mask) & ~u64{page_offset_mask}, high_begin);
         if (address + module.size() > limit)
             throw UsageError("--initrd: does not fit beside the kernel; give more memory with -m");
         put(information, 20, 1);

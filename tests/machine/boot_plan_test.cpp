@@ -150,6 +150,14 @@ TEST_CASE("boot plan: a Multiboot kernel with addresses is loaded where they say
     CHECK(piece->bytes.size() == 0x400);
 }
 
+TEST_CASE("boot plan: a Multiboot kernel may lie below 1 MiB, its module lies above") {
+    BootPlan plan = plan_multiboot("k", elf_kernel().set(60, 0x8000).set(64, 0x8000).set(24, 0x8010).bytes,
+                                   std::vector<u8>(100, 7), "", 64 * mebibyte);
+    CHECK(plan.entry == 0x8010);
+    CHECK(item_at(plan, 0x8000));
+    CHECK(item_at(plan, 0x100000));
+}
+
 TEST_CASE("boot plan: broken or unfitting Multiboot kernels are refused") {
     CHECK_FALSE(is_multiboot(Image{4}.bytes));
     CHECK_FALSE(is_multiboot(elf_kernel().set(0x108, 0).bytes));
@@ -161,7 +169,9 @@ TEST_CASE("boot plan: broken or unfitting Multiboot kernels are refused") {
     CHECK_THAT(multiboot_refusal(elf_kernel().set(44, 0, 2)), Contains("nothing to load"));
     CHECK_THAT(multiboot_refusal(elf_kernel().set(56, 0x2F0)), Contains("truncated"));
     CHECK_THAT(multiboot_refusal(elf_kernel().set(56, 0xFFFFFFFF)), Contains("truncated"));
-    CHECK_THAT(multiboot_refusal(elf_kernel().set(64, 0x1000)), Contains("does not fit"));
+    CHECK_THAT(multiboot_refusal(elf_kernel().set(64, 0xFF0)), Contains("does not fit"));
+    CHECK_THAT(multiboot_refusal(elf_kernel().set(64, 0x8FFF0)), Contains("does not fit"));
+    CHECK_THAT(multiboot_refusal(elf_kernel().set(64, 0xFFFF0)), Contains("does not fit"));
     CHECK_THAT(multiboot_refusal(elf_kernel().set(72, 0xFFFFFFFF)), Contains("does not fit"));
     CHECK_THAT(multiboot_refusal(elf_kernel(), mebibyte), Contains("does not fit"));
     CHECK_THAT(multiboot_refusal(elf_kernel(), 4 * mebibyte, 4 * mebibyte), Contains("--initrd"));
