@@ -77,6 +77,7 @@ Board::Chips::Chips(Bus& ports, Bus& mmio, Scheduler& scheduler, GuestMemory& me
     }
     attach_drives(parts);
     if (config.debug_exit) debug_exit = std::make_unique<DebugExit>(ports, hooks.debug_exit);
+    if (config.test_device) test_device = std::make_unique<TestDevice>(ports, mmio);
     pci.attach(0, 0, host_bridge);
     pci.attach(1, 0, isa_bridge);
     pci.attach(1, 1, ide);
@@ -114,6 +115,7 @@ std::vector<Device*> Board::Chips::all() {
     list.push_back(&post_port);
     list.push_back(&vga);
     list.push_back(&vga_function);
+    if (test_device) list.push_back(test_device.get());
     return list;
 }
 

@@ -22,6 +22,7 @@
 #include "devices/ps2_mouse.hpp"
 #include "devices/rtc.hpp"
 #include "devices/system_ports.hpp"
+#include "devices/test_device.hpp"
 #include "devices/uart.hpp"
 #include "devices/vga.hpp"
 #include "devices/vga_pci.hpp"
@@ -97,6 +98,7 @@ struct Board::Chips {
     std::unique_ptr<ByteSink> debug_sink;
     std::unique_ptr<DebugConsole> debug_console;
     std::unique_ptr<DebugExit> debug_exit;
+    std::unique_ptr<TestDevice> test_device;
     Vga vga;
     VgaPci vga_function;
     VgaScreen screen;

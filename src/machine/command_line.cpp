@@ -103,6 +103,8 @@ void declare_machine(CLI::App& app, RunConfig& config, RawOptions& raw) {
     app.add_flag("--no-reboot", raw.no_reboot, "end when the guest resets")->group("The machine");
     app.add_flag("--debug-exit", m.debug_exit, "port F4h ends the run with status (value << 1) | 1")
         ->group("The machine");
+    app.add_flag("--test-device", m.test_device, "kvm-unit-tests' device: ports E0h-E7h, memory at FF000000h")
+        ->group("The machine");
 }
 
 void declare_boot(CLI::App& app, RunConfig& config, RawOptions& raw) {

@@ -36,6 +36,7 @@ struct MachineConfig {
     std::vector<Endpoint> serial;           // at most two
     std::optional<Endpoint> debug_console;  // ports 402h and E9h
     bool debug_exit = false;                // isa-debug-exit at port F4h
+    bool test_device = false;               // register and memory that test programs expect
     bool reboot = true;                     // false: a guest reset ends the run
 };
 

@@ -1,6 +1,7 @@
-// Debug consoles, POST code and exit port.
+// Debug consoles, POST code, exit port and test device.
 #include "devices/debug_ports.hpp"
 #include "devices/debug_exit.hpp"
+#include "devices/test_device.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -44,4 +45,33 @@ TEST_CASE("debug exit: takes values of every width") {
     ports.write(0xF4, 2, 0x1234);
     ports.write(0xF4, 4, 0x12345678);
     REQUIRE(values == std::vector<u32>{0x12, 0x1234, 0x12345678});
+}
+
+TEST_CASE("test device: register and memory keep what was written, in every width") {
+    Bus ports, mmio;
+    TestDevice device{ports, mmio};
+    ports.write(0xE0, 4, 0x11223344);
+    ports.write(0xE2, 1, 0xAA);
+    ports.write(0xE4, 4, 0x1000);  // a page to forget: no register
+    CHECK(ports.read(0xE0, 4) == 0x11AA3344);
+    CHECK(ports.read(0xE1, 2) == 0xAA33);
+    mmio.write(0xFF00FFFC, 4, 0x55667788);
+    mmio.write(0xFF00FFFE, 2, 0xBBCC);
+    CHECK(mmio.read(0xFF00FFFC, 4) == 0xBBCC7788);
+    CHECK(mmio.read(0xFF00FFFF, 1) == 0xBB);
+    CHECK_FALSE(mmio.claimed(0xFF010000));
+}
+
+TEST_CASE("test device: its memories are in the snapshot") {
+    Bus ports, mmio, other_ports, other_mmio;
+    TestDevice device{ports, mmio}, other{other_ports, other_mmio};
+    ports.write(0xE0, 4, 0x11223344);
+    mmio.write(0xFF001234, 1, 0x99);
+    Archive save = Archive::saver();
+    device.serialize(save);
+    Archive load = Archive::loader(save.bytes());
+    other.serialize(load);
+    CHECK(load.ok());
+    CHECK(other_ports.read(0xE0, 4) == 0x11223344);
+    CHECK(other_mmio.read(0xFF001234, 1) == 0x99);
 }

@@ -58,6 +58,7 @@ std::string text_of(const RunConfig& c) {
     for (const Endpoint& e : m.serial) add("serial", text_of(e));
     if (m.debug_console) add("debugcon", text_of(*m.debug_console));
     add("debug-exit", m.debug_exit ? "yes" : "");
+    add("test-device", m.test_device ? "yes" : "");
     add("reboot", m.reboot ? "" : "no");
     add("count", m.count ? "yes" : "");
     add("embedded", m.embedded_guest ? "yes" : "");
@@ -125,6 +126,7 @@ const Meaning options[] = {
     {{"--display", "sdl", "--serial", "stdio"}, "serial=stdio display=sdl"},
     {{"--no-reboot"}, "reboot=no"},
     {{"--debug-exit"}, "debug-exit=yes"},
+    {{"--test-device"}, "test-device=yes"},
     {{"--time-limit", "1.5"}, "time-limit=1.500000"},
     {{"--count"}, "count=yes"},
     {{"--stats", "s.json"}, "stats=s.json"},
