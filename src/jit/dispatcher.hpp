@@ -63,6 +63,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
 
     // --- fault_handling.cpp
     bool on_host_fault(HostFault& fault) override;
+    bool source_faults_first(const HostFault& fault) const;
     bool try_fill(HostFault& fault, const Block& running);
     bool release_page(Linear address, const Block& running);
     void leave_at(HostFault& fault, const Block& block, u32 index, ExitSite::Kind kind);

@@ -23,6 +23,16 @@ bool is_poll(u64 rip) {
     return std::equal(std::begin(bytes), std::end(bytes), reinterpret_cast<const u8*>(rip));
 }
 
+// Bytes of an element that the CMPS at `rip` compares; 0: it is another instruction.
+u32 compared_bytes(u64 rip) {
+    const u8* at = reinterpret_cast<const u8*>(rip);
+    bool narrow = *at == 0x66;
+    at += narrow;
+    at += *at == 0xF3 || *at == 0xF2;
+    if (*at == 0xA6) return 1;
+    return *at != 0xA7 ? 0 : narrow ? 2 : 4;
+}
+
 void swap_low_bytes(u64& value) { value = (value & ~u64{0xFFFF}) | (value & 0xFF) << 8 | (value >> 8 & 0xFF); }
 
 }  // namespace
@@ -62,6 +72,18 @@ bool Translator::release_page(Linear address, const Block& running) {
     cache_.invalidate(page, 0, page_size - 1);
     interpreter_.forget_decoded(page);
     return spaces_.fill(*view_, address, Access::Write).what == AddressSpaces::Fill::Mapped;
+}
+
+// Processors differ in which operand of CMPS they read first (Intel's: the source, AMD's: the destination). The guest's
+// reads the source first, so that its fault comes first, and the destination's page is not marked accessed then.
+bool Translator::source_faults_first(const HostFault& fault) const {
+    u32 bytes = compared_bytes(fault.rip);
+    u64 source = fault.registers[rsi];
+    if (bytes == 0 || fault.address - source < bytes) return false;
+    Privilege privilege = view_->user ? Privilege::User : Privilege::Supervisor;
+    for (u64 at : {source, source + bytes - 1})
+        if (!cpu_.mmu.walk(static_cast<Linear>(low_half(at)), Access::Read, privilege)) return true;
+    return false;
 }
 
 // True: the access will succeed now.
@@ -118,7 +140,7 @@ bool Translator::on_host_fault(HostFault& fault) {
             leave_at(fault, *block, entry.index, ExitSite::Kind::Boundary);
             return true;
         }
-        if (try_fill(fault, *block)) return true;
+        if (!source_faults_first(fault) && try_fill(fault, *block)) return true;
     }
     if (entry.swapped != SideEntry::not_swapped) swap_low_bytes(fault.registers[entry.swapped]);
     fault.registers[r12] = reinterpret_cast<u64>(view_->base) |

@@ -52,6 +52,19 @@ TEST_CASE("oracle: POPA that faults on its first page does not mark the second o
     CHECK(verdict.of_bt == std::vector<std::string>{});
 }
 
+TEST_CASE("oracle: CMPS whose source faults has not touched the destination's page") {
+    for (u32 bytes_before_end : {0u, 2u}) {  // the source is missing, or its second half is
+        Judge judge{OracleMode::Flat32, 3, variants()[0], nullptr};
+        Piece piece;
+        piece.items = {{{0xA7}}};
+        piece.registers.gpr[6] = OracleLayout::stack + OracleLayout::stack_bytes - bytes_before_end;
+        piece.registers.gpr[7] = OracleLayout::data;
+        Verdict verdict = judge.judge(piece, PieceMemory{});
+        CHECK(verdict.vector == vector::pf);
+        CHECK(verdict.of_bt == std::vector<std::string>{});
+    }
+}
+
 TEST_CASE("oracle: ESP that moves between RDTSC and a branch passes the verifier") {
     FlatMachine m{1u << 20, make_plain_translator};
     m.run({0x50, 0x0F, 0x31, 0x8D, 0x64, 0x24, 0x08, 0x71, 0x00});  // push eax; rdtsc; lea esp,[esp+8]; jno

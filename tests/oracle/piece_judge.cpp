@@ -30,6 +30,8 @@ bool has_dot_product(const Piece& piece) {
     });
 }
 
+bool is_of_memory(u8 vector) { return vector == vector::ss || vector == vector::gp || vector == vector::pf; }
+
 constexpr const char* register_names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
 
 }  // namespace
@@ -140,7 +142,8 @@ void Judge::run_host(const Piece& piece, const PieceMemory& memory, const Walk& 
     verdict.on_host = true;
     const OracleEnd &end = host_end_, &how = ours->how;
     auto& d = verdict.of_interp;
-    bool other_order = walk.tolerance.order_of_faults && how.vector == vector::gp && end.vector != vector::gp;
+    bool other_order = (walk.tolerance.order_of_faults && how.vector == vector::gp && end.vector != vector::gp) ||
+                       (walk.tolerance.order_of_reads && is_of_memory(how.vector) && is_of_memory(end.vector));
     if (other_order) return compare_state(d, ours->registers, host_state_, walk.tolerance);
     compare(d, "vector", how.vector, end.vector);
     constexpr u32 fetch = 16;  // told by processors with NX, which the guest's has not

@@ -75,6 +75,8 @@ void Tolerance::executes(const Instruction& in) {
         cr2 = page_offset_mask;
     // So it is whether CALL looks at its target or at the stack first; here it does as the manual's pseudocode.
     order_of_faults = in.mnemonic == ZYDIS_MNEMONIC_CALL;
+    // And which operand of CMPS is read first: Intel's processors begin with the source, AMD's with the destination.
+    order_of_reads = in.opcode_map == 0 && (in.opcode & 0xFE) == 0xA6;
     dot_product |= in.mnemonic == ZYDIS_MNEMONIC_DPPS || in.mnemonic == ZYDIS_MNEMONIC_DPPD;
     if (leaves_flags_of_its_own(in.mnemonic)) flags = in.flags_undefined;
 }

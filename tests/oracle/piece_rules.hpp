@@ -20,7 +20,7 @@ bool stays_near(const Cpu& cpu, const Instruction& in);
 // What need not agree, by the instructions that a piece executed.
 struct Tolerance {
     u32 cr2 = 0, flags = 0;
-    bool order_of_faults = false, dot_product = false;
+    bool order_of_faults = false, order_of_reads = false, dot_product = false;
 
     void executes(const Instruction& in);
     u32 mxcsr(const OracleState& real) const;
