@@ -125,11 +125,7 @@ struct Comparison {
         ++compared;
 
         std::vector<std::string> differences;
-        bool gp_or_ss = (ours->vector == vector::gp && end.vector == vector::ss);
-        if (!(ignored.order_of_faults && gp_or_ss)) compare(differences, "vector", ours->vector, end.vector);
-        if (end.vector == vector::pf || end.vector == vector::gp || end.vector == vector::ss)
-            compare(differences, "error code", ours->error_code, end.error_code);
-        if (end.vector == vector::pf) compare(differences, "cr2", ours->cr2 & ~ignored.cr2, end.cr2 & ~ignored.cr2);
+        compare_end(differences, *ours, end, ignored);
         compare_state(differences, guest.registers(), real, ignored);
         compare_bytes(differences, "code", guest.code(), oracle.code());
         compare_bytes(differences, "data", guest.data(), oracle.data());

@@ -30,8 +30,6 @@ bool has_dot_product(const Piece& piece) {
     });
 }
 
-bool is_of_memory(u8 vector) { return vector == vector::ss || vector == vector::gp || vector == vector::pf; }
-
 constexpr const char* register_names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
 
 }  // namespace
@@ -140,17 +138,8 @@ void Judge::run_host(const Piece& piece, const PieceMemory& memory, const Walk& 
     host_state_ = piece.registers;
     host_end_ = host_->run(mode_, host_state_);
     verdict.on_host = true;
-    const OracleEnd &end = host_end_, &how = ours->how;
     auto& d = verdict.of_interp;
-    bool other_order = (walk.tolerance.order_of_faults && how.vector == vector::gp && end.vector != vector::gp) ||
-                       (walk.tolerance.order_of_reads && is_of_memory(how.vector) && is_of_memory(end.vector));
-    if (other_order) return compare_state(d, ours->registers, host_state_, walk.tolerance);
-    compare(d, "vector", how.vector, end.vector);
-    constexpr u32 fetch = 16;  // told by processors with NX, which the guest's has not
-    if (end.vector == vector::pf || end.vector == vector::gp || end.vector == vector::ss)
-        compare(d, "error code", how.error_code & ~fetch, end.error_code & ~fetch);
-    u32 cr2_mask = ~walk.tolerance.cr2;
-    if (end.vector == vector::pf) compare(d, "cr2", how.cr2 & cr2_mask, end.cr2 & cr2_mask);
+    compare_end(d, ours->how, host_end_, walk.tolerance);
     compare_state(d, ours->registers, host_state_, walk.tolerance);
     compare_bytes(d, "code", interp_.code(), host_->code());
     compare_bytes(d, "data", interp_.data(), host_->data());

@@ -23,6 +23,8 @@ struct Tolerance {
     bool order_of_faults = false, order_of_reads = false, dot_product = false;
 
     void executes(const Instruction& in);
+    // May both be right, since the processor chooses which of two faults it tells of?
+    bool other_fault(const OracleEnd& ours, const OracleEnd& real) const;
     u32 mxcsr(const OracleState& real) const;
 };
 
@@ -33,6 +35,8 @@ std::string hex(std::span<const u8> bytes);
 void compare(std::vector<std::string>& differences, std::string_view what, u64 ours, u64 real);
 void compare_bytes(std::vector<std::string>& differences, std::string_view what, std::span<const u8> ours,
                    std::span<const u8> real);
+void compare_end(std::vector<std::string>& differences, const OracleEnd& ours, const OracleEnd& real,
+                 const Tolerance& ignored);
 void compare_state(std::vector<std::string>& differences, const OracleState& ours, const OracleState& real,
                    const Tolerance& ignored);
 
