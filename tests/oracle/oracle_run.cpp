@@ -1,10 +1,12 @@
 // oracle_run --seed S [--first N] [--pieces N] [--resume FILE]: the hardware oracle for as long as one likes. FILE gets
-// a line of totals after each round and says where to go on. --coverage: every opcode form instead, and the table.
+// a line of totals after each round and says where to go on. S may be `fresh`, which is another one each time.
+// --coverage: every opcode form instead, and the table.
 #include <fmt/format.h>
 
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <random>
 #include <string>
 
 #include "oracle/coverage.hpp"
@@ -34,7 +36,7 @@ bool take_options(int count, char** words, Options& options) {
         if (i + 1 >= count) return false;
         const char* value = words[++i];
         if (word == "--seed")
-            options.seed = std::strtoull(value, nullptr, 0);
+            options.seed = value == std::string_view{"fresh"} ? std::random_device{}() : std::strtoull(value, nullptr, 0);
         else if (word == "--first")
             options.first = std::strtoull(value, nullptr, 0);
         else if (word == "--pieces")
@@ -80,6 +82,7 @@ int main(int count, char** words) {
     if (!options.resume.empty()) read_resume(options, wrong_before);
     HostOracle host;
     if (options.coverage) return print_coverage(options.seed, host);
+    fmt::print("seed {}\n", options.seed);
     Totals totals;
     u64 n = options.first / stretch_pieces,
         end = (options.first + options.pieces + stretch_pieces - 1) / stretch_pieces;

@@ -73,19 +73,21 @@ void Judge::begin_again() {
 }
 
 // The bytes of the longest instruction there, as far as they lie in the piece's pages.
-std::vector<u8> Judge::bytes_at(u32 linear) const {
-    constexpr u32 longest = 15;
-    std::vector<u8> bytes;
-    for (u8 byte; bytes.size() < longest; bytes.push_back(byte)) {
-        auto at = interp_.physical(linear + static_cast<u32>(bytes.size()));
-        if (!at) break;
-        interp_.memory.read(*at, {&byte, 1});
+std::span<const u8> Judge::bytes_at(u32 linear, CodeBytes& bytes) const {
+    std::size_t count = 0;
+    while (count < bytes.size()) {
+        u32 at = linear + static_cast<u32>(count);
+        auto physical = interp_.physical(at);
+        if (!physical) break;
+        std::size_t here = std::min<std::size_t>(bytes.size() - count, page_size - (at & page_offset_mask));
+        interp_.memory.read(*physical, std::span{bytes}.subspan(count, here));
+        count += here;
     }
-    return bytes;
+    return std::span{bytes}.first(count);
 }
 
 // May the host execute the instruction that the interpreter is about to execute?
-bool Judge::host_may_go_on(const std::vector<u8>& bytes, bool first, Tolerance& tolerance) const {
+bool Judge::host_may_go_on(std::span<const u8> bytes, bool first, Tolerance& tolerance) const {
     const CpuState& state = interp_.state;
     Instruction in;
     auto decoded = decoder_.decode(bytes, state.code32(), in);
@@ -115,7 +117,8 @@ Judge::Walk Judge::run_interpreter(const Piece& piece) {
             break;
         }
         u32 linear = static_cast<u32>(state.segment(Seg::Cs).base + state.eip);
-        std::vector<u8> bytes = bytes_at(linear);
+        CodeBytes storage, storage_after;
+        std::span<const u8> bytes = bytes_at(linear, storage);
         if (linear != last_linear) instructions = state.instructions;
         last_linear = linear;
         if (walk.for_host && state.cpl == 3) walk.for_host = host_may_go_on(bytes, n == 0, walk.tolerance);
@@ -124,7 +127,7 @@ Judge::Walk Judge::run_interpreter(const Piece& piece) {
         // attention: when that is, is the engine's own affair.
         constexpr u64 surely_without_pause = 2000;
         if (state.instructions - instructions <= surely_without_pause) continue;
-        if (bytes_at(linear) != bytes) break;
+        if (!std::ranges::equal(bytes_at(linear, storage_after), bytes)) break;
     }
     return walk;
 }

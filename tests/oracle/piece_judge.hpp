@@ -1,7 +1,9 @@
 // One piece on the interpreter, on the translator and on the host; what differs, and the shortest piece that shows it.
 #pragma once
 
+#include <array>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -47,8 +49,9 @@ class Judge {
  private:
     struct Walk;
     Walk run_interpreter(const Piece& piece);
-    std::vector<u8> bytes_at(u32 linear) const;
-    bool host_may_go_on(const std::vector<u8>& bytes, bool first, Tolerance& tolerance) const;
+    using CodeBytes = std::array<u8, 15>;
+    std::span<const u8> bytes_at(u32 linear, CodeBytes& bytes) const;
+    bool host_may_go_on(std::span<const u8> bytes, bool first, Tolerance& tolerance) const;
     void run_host(const Piece& piece, const PieceMemory& memory, const Walk& walk, Verdict& verdict);
     void run_translator(const Piece& piece, const PieceMemory& memory, const Walk& walk, Verdict& verdict);
     void run_in_terms(const Piece& piece, const PieceMemory& memory, Verdict& verdict);

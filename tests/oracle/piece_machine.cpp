@@ -10,7 +10,8 @@ namespace {
 
 using L = OracleLayout;
 
-constexpr u64 machine_ram = 64 * page_size;
+// Segments of real mode reach past the piece's pages, the last of which is number 30.
+constexpr u64 machine_ram(OracleMode mode) { return (mode == OracleMode::Real ? 64 : 32) * page_size; }
 constexpr u32 directory = 1 * page_size, table = 2 * page_size, tables_page = 4, tasks_page = 5, handlers_page = 6,
               stack_page = 7;
 constexpr u32 present_user_writable = 7, present_user = 5, present_writable = 3;
@@ -53,7 +54,7 @@ std::optional<Physical> PieceMachine::physical(u32 linear) const {
 }
 
 PieceMachine::PieceMachine(OracleMode mode, u8 cpl, const EngineFactory& make)
-    : TestMachine{machine_ram, make}, mode_{mode}, cpl_{cpl} {
+    : TestMachine{machine_ram(mode), make}, mode_{mode}, cpl_{cpl} {
     build_tables();
     if (mode == OracleMode::Real) build_interrupt_vectors();
     state.gdtr = {supervisor + gdt, 0x3F};
