@@ -55,7 +55,7 @@ u64 CodeCache::code_bytes() const {
     return bytes;
 }
 
-Block& CodeCache::insert(const GuestBlock& guest, const std::function<void(Encoder&, Block&)>& emit) {
+Block* CodeCache::insert(const GuestBlock& guest, const std::function<bool(Encoder&, Block&)>& emit) {
     if (groups_.size() >= most_groups) clear();
     if (regions_[current_].end - regions_[current_].at < most_block_bytes) {
         if (before_eviction) before_eviction();
@@ -66,7 +66,7 @@ Block& CodeCache::insert(const GuestBlock& guest, const std::function<void(Encod
     auto owned = std::make_unique<Block>();
     Block& block = *owned;
     Encoder encoder{memory_->writable() + region.at, host_address(region.at), most_block_bytes};
-    emit(encoder, block);
+    if (!emit(encoder, block)) return nullptr;
     region.at = (block.end + 15) & ~15u;
     region.blocks.push_back(std::move(owned));
     ++blocks_translated;
@@ -84,7 +84,7 @@ Block& CodeCache::insert(const GuestBlock& guest, const std::function<void(Encod
     if (!group) group = std::make_unique<PageGroup>();
     if (guest.global && group->owner == PageGroup::nobody) own(*group, PageGroup::everybody);
     block.group = group.get();
-    return block;
+    return &block;
 }
 
 void CodeCache::patch_jump(u32 rel32_offset, u32 target_offset) {

@@ -39,9 +39,9 @@ class CodeCache {
     // Where a block's code contains that address; dead ones too.
     Block* block_at(u64 host_address) const;
 
-    // Translates: `emit` writes into the encoder and fills the block in. May empty the oldest region first, after
-    // calling `before_eviction`.
-    Block& insert(const GuestBlock& guest, const std::function<void(Encoder&, Block&)>& emit);
+    // Translates: `emit` writes into the encoder and fills the block in; where it says false, nothing is kept, and null
+    // is given back. May empty the oldest region first, after calling `before_eviction`.
+    Block* insert(const GuestBlock& guest, const std::function<bool(Encoder&, Block&)>& emit);
     std::function<void()> before_eviction;
 
     void link(ExitSite& site, Block& target);

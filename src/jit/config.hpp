@@ -1,18 +1,25 @@
-// What can be switched, for bisecting and for measuring one optimisation at a time.
+// What can be switched, for bisecting and for measuring one optimisation at a time; and who looks at what was emitted.
 #pragma once
 
-#include "base/types.hpp"
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "jit/verifier.hpp"
 
 namespace vellum {
 
 struct TranslatorConfig {
     bool gauge = false;     // CpuState::instructions is about right, for showing a speed: a repeated string counts once
     bool counting = false;  // CpuState::instructions is exact, and instruction_limit is obeyed (--count, --clock)
+    // What it refuses is not run: the interpreter does it instead. Null: blocks are run as they were emitted.
 #ifdef VELLUM_VERIFY
-    bool verify = true;
+    std::optional<std::string> (*verifier)(const EmittedCode&) = verify;
 #else
-    bool verify = false;
+    std::optional<std::string> (*verifier)(const EmittedCode&) = nullptr;
 #endif
+    // Told of each refusal: one line. A refused block is a mistake of ours, so not set means: stop with that line.
+    std::function<void(const std::string& refusal)> on_refusal;
     bool chaining = true;           // patch direct branches
     bool jump_cache = true;         // look indirect targets up in emitted code
     bool return_prediction = true;  // host CALL and RET

@@ -5,10 +5,12 @@
 #include <chrono>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/check.hpp"
 #include "cpu/fpu.hpp"
+#include "jit/block_contract.hpp"
 #include "jit/runtime_stubs.hpp"
-#include "jit/verifier.hpp"
 
 namespace vellum {
 
@@ -131,6 +133,7 @@ u32 Translator::mode_number(const CodeMode& mode) {
         cache_.clear();
         views_.forget();
         modes_.clear();
+        refused_.clear();
     }
     last_mode_ = static_cast<u32>(modes_.size());
     modes_.push_back(mode);
@@ -211,6 +214,7 @@ Block* Translator::block_here(View& view) {
 }
 
 Block* Translator::translate(const View& view, const BlockKey& key) {
+    if (std::find(refused_.begin(), refused_.end(), key) != refused_.end()) return nullptr;
     auto start = std::chrono::steady_clock::now();
     auto left_to_monitor = [this](Physical at) {
         auto site = sites_.find(raw(at));
@@ -224,34 +228,27 @@ Block* Translator::translate(const View& view, const BlockKey& key) {
         guest_block_.global = walked && (*walked).global;
         if (guest_block_.global) global_code_pages_.insert(raw(page_of(key.linear)));
     }
-    Block& block = cache_.insert(guest_block_, [&](Encoder& encoder, Block& out) {
+    Block* block = cache_.insert(guest_block_, [&](Encoder& encoder, Block& out) {
         u64 address = encoder.here();
         BlockEmitter{guest_block_, cache_.runtime(), config_, encoder, out}.emit();
-        if (!config_.verify) return;
-        verify_block(encoder.bytes(), address, out);
+        return passes(encoder.bytes(), address, out);
     });
     translate_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    return &block;
+    return block;
 }
 
-void Translator::verify_block(std::span<const u8> bytes, u64 address, const Block& block) const {
-    u64 context = reinterpret_cast<u64>(cache_.runtime().context);
-    EmittedCode code;
-    code.bytes = bytes;
-    code.address = address;
-    code.may_reach = [this](u64 target) { return cache_.contains(target); };
-    code.renews_stack_pointer = [this](u64 target) { return target == cache_.runtime().exit; };
-    code.entries = {block.entry - block.first};
-    for (const auto& site : block.exits)
-        if (site->patch && !site->calls) code.links.push_back(site->patch - block.first);
-    code.state_bytes = sizeof(CpuState);
-    code.may_touch = [context](u64 at, u32 count, bool) {
-        return at >= context && at + count <= context + sizeof(JitContext);
-    };
-    if (auto trouble = verify(code)) {
-        std::string text = fmt::format("block at {:#x}: {}", block.eip, *trouble);
-        check(false, text.c_str());
-    }
+// A block that the verifier refuses is a mistake of ours, which the guest must neither profit nor suffer from.
+bool Translator::passes(std::span<const u8> bytes, u64 address, const Block& block) {
+    if (!config_.verifier) return true;
+    auto refusal = config_.verifier(block_contract(bytes, address, block, cache_.runtime()));
+    if (!refusal) return true;
+    std::string text = fmt::format("block at {:#x}: {}", block.eip, *refusal);
+    if (!config_.on_refusal) check(false, text.c_str());
+    config_.on_refusal(text);
+    ++blocks_refused_;
+    if (refused_.size() >= most_refused) refused_.clear();
+    refused_.push_back(block.key);
+    return false;
 }
 
 // The last exit wanted to go on exactly here: let it, without us, the next time.

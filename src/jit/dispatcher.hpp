@@ -35,7 +35,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     Block* block_here(View& view);
     Block* expected_block(const View& view, u32 mode);
     Block* translate(const View& view, const BlockKey& key);
-    void verify_block(std::span<const u8> bytes, u64 address, const Block& block) const;
+    bool passes(std::span<const u8> bytes, u64 address, const Block& block);
     void enter(Block& block);
     void leave();
     void take_over_fpu(const FxImage& saved);
@@ -101,6 +101,9 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
         u32 terms = 0;   // how often it has been a callout: each term is longer
     };
     std::unordered_map<u64, Site> sites_;
+    static constexpr std::size_t most_refused = 1 << 12;
+    std::vector<BlockKey> refused_;  // blocks that the verifier refused: the interpreter's, until `modes_` is emptied
+    u64 blocks_refused_ = 0;
     std::unordered_map<u64, u32> released_;      // by physical page: how often its code made way for data
     std::unordered_set<u64> global_code_pages_;  // linear
     u64 repeated_fault_address_ = 0, repeated_fault_rip_ = 0;

@@ -10,7 +10,8 @@
 //
 // Other rules that emitted blocks keep, and that the verifier may rely on:
 //   * memory operands are [r12+d], [r13+base+d] (|d| < 64 KiB), [r13+d] (0 <= d), gs:[32-bit address],
-//     [r15+d] inside CpuState, [rip+d] inside JitContext, and the poll `mov r11d,[r11]` behind `mov r11,[r15+poll]`;
+//     [r15+d] and [rip+d] for the words of CpuState and JitContext that block_contract.cpp names, and the poll
+//     `mov r11d,[r11]` behind `mov r11,[r15+poll]`;
 //   * string instructions run with rsi and rdi rebased by `lea rsi,[rsi+r13]`, and are followed by `mov esi,esi`;
 //   * direct jumps go inside the block, to entries of other blocks or to runtime stubs; there are no indirect jumps in
 //     blocks but `ret`; only runtime stubs, which are fixed at start, hold others;

@@ -178,7 +178,9 @@ BrokenRule Verifier::go_to(const HostInstruction& d) {
         !inside(target) && d.kind != HostClass::Call && code_.renews_stack_pointer && code_.renews_stack_pointer(host);
     if (!renewed && !rules_.state().settled()) return "drift: control leaves with r12 too far from the window";
     if (inside(target)) return nullptr;
-    return code_.may_reach && code_.may_reach(host) ? nullptr : "branches: leads to an unknown place";
+    if (host == code_.exit && !rules_.state().exit_site) return "exits: r10 is no exit site";
+    auto way = d.kind == HostClass::Call ? EmittedCode::Way::Call : EmittedCode::Way::Jump;
+    return code_.may_reach && code_.may_reach(host, way) ? nullptr : "branches: leads to an unknown place";
 }
 
 }  // namespace

@@ -12,9 +12,9 @@
 //            registers get 32-bit results, or 64-bit ones that are surely small: MOVZX, MOV and XCHG of zero-extended
 //            registers, MOV of an immediate below 4 GiB.
 // memory:    [r12+d] with |d| <= 1 MiB; [r13+d] with d >= 0; [r13+g+d] with |d| < 64 KiB, unscaled, g a guest register
-//            or a scratch register whose last result was of 32 bits; gs: with 32-bit addressing; [r15+d] inside
-//            `state_bytes`; RIP-relative where `may_touch` says so. Bit tests with a register offset: gs only. FXSAVE,
-//            FXRSTOR and stores of 64-bit general registers (host addresses?): not through the window.
+//            or a scratch register whose last result was of 32 bits; gs: with 32-bit addressing; [r15+d] where
+//            `may_touch_state` says so; RIP-relative where `may_touch` does. Bit tests with a register offset: gs only.
+//            FXSAVE, FXRSTOR and stores of 64-bit general registers (host addresses?): not through the window.
 // drift:     `lea r12,[r12+i]` adds |i|; a 16-bit write rounds up to 64 KiB; `lea r12,[r13+g+d]` sets |d|. A load or
 //            store of [r12+d] that surely happens sets |d|: outside of the window it would have faulted. Where control
 //            leaves there may be 1 MiB at most, so a block that moves r12 must also access the stack through it, or
@@ -22,12 +22,13 @@
 // low half:  after a 32-bit write of r12d nothing may access the window, nor branch, until `lea r12,[r12+r13]`.
 // strings:   `lea rsi,[rsi+r13]` (rdi alike); until a 32-bit write of esi nothing but the string instruction uses it,
 //            nothing else accesses the window, and nothing branches. LODS may use gs:[esi] instead.
-// poll:      `mov r64,[r15+poll]` and, next, `mov r32,[r64]`, both scratch.
+// poll:      `mov r64,[r15+poll]` and, next, `mov r32,[r64]`, both scratch. Nothing else knows where the poll leads.
 // flags:     `pushfq` and, next, `pop r64`. `and r32,i` (i: bits of CD5), perhaps `or r32,i` (of 202), `push r64` and,
 //            next, `popfq`.
 // branches:  direct ones (LOOP with 67 too), without 66, to an instruction inside or where `may_reach` says so; those
 //            that may be linked later count as leaving; `ret`; nothing else. Control never runs off the end. INT3 only
 //            where nothing leads.
+// exits:     control gets to `exit` only with r10 loaded by `mov r10,i` with one of `exit_sites`: C++ will follow it.
 #pragma once
 
 #include <functional>
@@ -41,10 +42,12 @@
 namespace vellum {
 
 struct EmittedCode {
+    enum class Way : u8 { Jump, Call };
+
     std::span<const u8> bytes;
     u64 address = 0;  // host address at which the bytes will run
-    // May code here branch or call out of `bytes` to that address? (Block entries, runtime stubs.)
-    std::function<bool(u64 target)> may_reach;
+    // May code here leave `bytes` for that address, in that way? (Runtime stubs.) Not set: never.
+    std::function<bool(u64 target, Way way)> may_reach;
     // Those of them that take r12 from its low half before anything uses it: control may come with r12 up to 2 MiB
     // away. Not set: none.
     std::function<bool(u64 target)> renews_stack_pointer;
@@ -52,7 +55,11 @@ struct EmittedCode {
     std::vector<u32> entries;
     // Offsets of displacements of JMP and Jcc that may be changed later, to lead to the entry of any block.
     std::vector<u32> links;
-    u32 state_bytes = 4096;  // [r15 + d] reaches this far
+    // The stub that wants an exit site in r10 (0: none is known), and the values that are one.
+    u64 exit = 0;
+    std::vector<u64> exit_sites;
+    // May [r15 + offset] touch those bytes? The poll has a rule of its own. Not set: none.
+    std::function<bool(u64 offset, u32 bytes, bool write)> may_touch_state;
     // May RIP-relative operands touch those bytes? Not set: none.
     std::function<bool(u64 address, u32 bytes, bool write)> may_touch;
 };

@@ -45,6 +45,7 @@ BrokenRule VerifierRules::apply(const HostInstruction& d) {
     if (pushed == Pushed::Flags && d.kind != HostClass::Pop) return "flags: PUSHFQ without POP after it";
     if (pushed == Pushed::FlagImage && d.kind != HostClass::PopFlags) return "flags: PUSH without POPFQ after it";
     bool touches = poll_touch(d);
+    if (state_.poll_register != none && !touches) return "poll: its address is not used at once";
     state_.poll_register = none;
     if (touches) return writes(d);
     switch (d.kind) {
@@ -54,6 +55,7 @@ BrokenRule VerifierRules::apply(const HostInstruction& d) {
             if (!is_guest(d.reg(0)) && !is_scratch(d.reg(0))) return "registers: written by POP";
             state_.zero_extended |= 1u << d.reg(0);  // RFLAGS' upper half is zero
             state_.flag_images &= ~(1u << d.reg(0));
+            if (d.reg(0) == r10) state_.exit_site = false;
             return nullptr;
         case HostClass::Push:
             if (!d.is_register(0, 64) || !(state_.flag_images >> d.reg(0) & 1) || !zero_extended(d.reg(0)))
@@ -153,9 +155,10 @@ BrokenRule VerifierRules::memory(const HostInstruction& d, const ZydisDecodedOpe
     if (d.kind == HostClass::BitString && d.operands[1].type == ZYDIS_OPERAND_TYPE_REGISTER)
         return "memory: bit strings need gs";
     if (a.base == r15) {
-        bool in_state =
-            a.index == none && a.displacement >= 0 && static_cast<u64>(a.displacement) + bytes <= code_.state_bytes;
-        return in_state ? nullptr : "memory: outside of the state";
+        if (poll_load(d)) return nullptr;
+        bool permitted = a.index == none && a.displacement >= 0 && code_.may_touch_state &&
+                         code_.may_touch_state(static_cast<u64>(a.displacement), bytes, writes_it);
+        return permitted ? nullptr : "memory: not a word of the state that blocks may touch";
     }
     if (d.kind == HostClass::FxImage) return "memory: FXSAVE through the window";
     return window_memory(d, operand, a);
@@ -215,6 +218,7 @@ BrokenRule VerifierRules::write_register(const HostInstruction& d, const ZydisDe
     if (r == none) return nullptr;  // x87, MMX, SSE, flags
     u32 bit = 1u << r;
     state_.flag_images &= ~bit;
+    if (r == r10) state_.exit_site = loads_exit_site(d);
     if (r == r12) return write_stack_pointer(d, operand);
     if (!is_guest(r) && !is_scratch(r)) return "registers: r13, r15 and rsp are never written";
     if (operand.size < 32) return state_.rebased & bit ? "strings: a rebased register is used" : nullptr;
@@ -253,6 +257,13 @@ bool VerifierRules::small_result(const HostInstruction& d) const {
             return d.is_register(0, 64) && d.is_register(1, 64) && plain_index(d.reg(0)) && plain_index(d.reg(1));
         default: return false;
     }
+}
+
+bool VerifierRules::loads_exit_site(const HostInstruction& d) const {
+    if (d.z.mnemonic != ZYDIS_MNEMONIC_MOV || !d.is_register(0, 64)) return false;
+    if (d.operands[1].type != ZYDIS_OPERAND_TYPE_IMMEDIATE) return false;
+    return std::find(code_.exit_sites.begin(), code_.exit_sites.end(), d.operands[1].imm.value.u) !=
+           code_.exit_sites.end();
 }
 
 // `lea rsi,[rsi+r13]` or the same of rdi?

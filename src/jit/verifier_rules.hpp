@@ -28,6 +28,7 @@ class VerifierRules {
     bool may_keep(const HostInstruction& d) const;
     bool small_result(const HostInstruction& d) const;
     bool rebases(const HostInstruction& d, u8 r) const;
+    bool loads_exit_site(const HostInstruction& d) const;
     bool poll_load(const HostInstruction& d) const;
     bool poll_touch(const HostInstruction& d) const;
     void note_access(const HostInstruction& d);

@@ -8,7 +8,7 @@
 namespace vellum {
 
 namespace host_register {
-constexpr u8 rax = 0, rcx = 1, rsp = 4, rsi = 6, rdi = 7, r12 = 12, r13 = 13, r14 = 14, r15 = 15, none = 0xFF;
+constexpr u8 rax = 0, rcx = 1, rsp = 4, rsi = 6, rdi = 7, r10 = 10, r12 = 12, r13 = 13, r14 = 14, r15 = 15, none = 0xFF;
 constexpr u32 guest = 0b0000'0000'1110'1111;    // rax rcx rdx rbx rbp rsi rdi
 constexpr u32 scratch = 0b0100'1111'0000'0000;  // r8-r11 r14
 constexpr bool is_guest(u8 r) { return r < 16 && guest >> r & 1; }
@@ -23,6 +23,7 @@ struct VerifierState {
     u64 drift = most_drift;                    // bytes that r12 may be outside of the window
     bool stack_low = false;                    // r12 holds ESP alone
     u32 rebased = 0;                           // rsi, rdi: hold host addresses
+    bool exit_site = false;                    // r10 holds one of the exit sites
     // Left by the instruction before, for the next one only:
     u8 poll_register = host_register::none;  // holds CpuState::poll
     enum class Pushed : u8 { Nothing, Flags, FlagImage } pushed = Pushed::Nothing;
@@ -35,6 +36,7 @@ struct VerifierState {
     void merge(const VerifierState& other) {
         zero_extended &= other.zero_extended;
         flag_images &= other.flag_images;
+        exit_site &= other.exit_site;
         drift = std::max(drift, other.drift);
         poll_register = host_register::none;
     }

@@ -1,7 +1,11 @@
 // The loop around an engine.
 #include "machine/machine.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cstdio>
+#include <utility>
 
 #include "base/check.hpp"
 #include "base/host_error.hpp"
@@ -14,9 +18,16 @@ namespace vellum {
 
 namespace {
 
+// Once: whoever meets it will want to report it, and the guest runs on.
+void tell_refusal(const std::string& refusal, bool& told) {
+    if (std::exchange(told, true)) return;
+    std::fputs(fmt::format("vellum: internal error: {}; interpreted instead\n", refusal).c_str(), stderr);
+}
+
 std::unique_ptr<Engine> make_plain_engine(const MachineConfig& config, Cpu& cpu) {
     if (config.engine == EngineKind::Interp) return std::make_unique<Interpreter>(cpu);
     TranslatorConfig translation;
+    translation.on_refusal = [told = false](const std::string& refusal) mutable { tell_refusal(refusal, told); };
     translation.counting = config.count || config.clock == ClockKind::Instructions;
     translation.gauge = config.gauge_speed;
     return make_translator(cpu, translation);

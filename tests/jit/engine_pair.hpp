@@ -14,14 +14,14 @@ namespace vellum::test {
 inline std::unique_ptr<Engine> make_counting_translator(Cpu& cpu) {
     TranslatorConfig config;
     config.counting = true;
-    config.verify = true;
+    config.verifier = verify;
     config.cache_bytes = 4u << 20;
     return make_translator(cpu, config);
 }
 
 inline std::unique_ptr<Engine> make_plain_translator(Cpu& cpu) {
     TranslatorConfig config;
-    config.verify = true;
+    config.verifier = verify;
     config.cache_bytes = 4u << 20;
     return make_translator(cpu, config);
 }

@@ -170,7 +170,7 @@ TEST_CASE("invalidation: what a device writes over code runs", "[jit][invalidati
 TEST_CASE("invalidation: eviction in the middle of a loop does no harm", "[jit][invalidation]") {
     // More code than the cache holds: each pass translates all of it again.
     TranslatorConfig config;
-    config.verify = true;
+    config.verifier = verify;
     config.cache_bytes = 1u << 20;
     FlatMachine m{4u << 20, [&](Cpu& cpu) { return make_translator(cpu, config); }};
     constexpr u32 functions = 12000, at = 0x100000;

@@ -66,7 +66,7 @@ TEST_CASE("linking: every optimisation can be switched off", "[jit][linking]") {
     }));
     INFO("off: " << off.name);
     TranslatorConfig config;
-    config.verify = true;
+    config.verifier = verify;
     off.turn(config);
     CHECK(result([&](Cpu& cpu) { return make_translator(cpu, config); }) == result(make_interpreter));
 }

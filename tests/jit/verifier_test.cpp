@@ -12,12 +12,18 @@ using namespace asmjit::x86;
 namespace {
 
 constexpr u64 code_address = 0x100000000, stub = 0x100008000, context = 0x100007000;
+constexpr u64 exit_stub = 0x100009000, site = 0x123456789A;  // bytes below: exit_stub is 9000h past the start
 
 EmittedCode emitted(std::span<const u8> bytes) {
     EmittedCode code;
     code.bytes = bytes;
     code.address = code_address;
-    code.may_reach = [](u64 target) { return target == stub; };
+    code.may_reach = [](u64 target, EmittedCode::Way way) {
+        return target == stub || (target == exit_stub && way == EmittedCode::Way::Jump);
+    };
+    code.exit = exit_stub;
+    code.exit_sites = {0x1111, site};
+    code.may_touch_state = [](u64 at, u32 n, bool write) { return at + n <= 4096 && !(write && at < 512); };
     code.may_touch = [](u64 at, u32 n, bool write) { return at >= context && at + n <= context + 64 && !write; };
     return code;
 }
@@ -351,7 +357,10 @@ TEST_CASE("verifier: refuses memory operands that may leave the window") {
     refuses("memory", {0x41, 0xF7, 0xA4, 0x24, 0xF8, 0xFF, 0xDF, 0xFF, 0xC3});  // far below r12
     refuses("memory", {0x67, 0x8B, 0x05, 0x00, 0x00, 0x00, 0x00, 0xC3});        // 32-bit RIP-relative
     refuses("memory", {0x67, 0xA4, 0xC3});                                      // MOVS with 32-bit addressing
-    refuses("memory", {0x4D, 0x8B, 0x5F, 0x48, 0x90, 0x45, 0x8B, 0x1B, 0xC3});  // poll with something between
+    refuses("memory", {0x41, 0x89, 0x47, 0x08, 0xC3});                          // word of the state that is only read
+    refuses("memory", {0x41, 0x83, 0x47, 0x08, 0x01, 0xC3});                    // the same, read and written
+    refuses("memory", {0x41, 0x0F, 0xAE, 0x47, 0x08, 0xC3});                    // FXSAVE over such words
+    refuses("memory", {0x89, 0x05, 0xFA, 0x6F, 0x00, 0x00, 0xC3});              // RIP-relative word that is only read
     refuses("memory", {0x4D, 0x8B, 0x5F, 0x50, 0x45, 0x8B, 0x1B, 0xC3});        // poll of another word
 }
 
@@ -413,4 +422,32 @@ TEST_CASE("verifier: refuses control going elsewhere") {
     refuses("branches", {0x41, 0xFF, 0x2C, 0x24, 0xC3});                          // far JMP
     refuses("branches", {0xE8, 0xFB, 0x7F, 0x00, 0x00});  // CALL at the end, with no place to return to
     refuses("branches", {0x74, 0x04, 0x41, 0x89, 0xC4, 0x90, 0x4F, 0x8D, 0x24, 0x2C, 0xC3});  // branch into a sequence
+}
+
+TEST_CASE("verifier: refuses the poll's address for anything but the poll") {
+    refuses("poll", {0x4D, 0x8B, 0x5F, 0x48, 0x90, 0x45, 0x8B, 0x1B, 0xC3});  // something between
+    refuses("poll", {0x4D, 0x8B, 0x5F, 0x48, 0x45, 0x89, 0x5D, 0x00, 0xC3});  // its half stored where the guest sees it
+    refuses("poll", {0x4D, 0x8B, 0x5F, 0x48, 0x45, 0x89, 0x1B, 0xC3});        // a store to it
+    refuses("poll", {0x4D, 0x8B, 0x5F, 0x48, 0xC3});                          // kept in r11
+}
+
+TEST_CASE("verifier: leaving with an exit site of the block is accepted") {
+    accepts([](Assembler& a) {
+        a.mov(r10, site);
+        a.jmp(exit_stub);
+        a.mov(r10, 0x1111);
+        a.jz(exit_stub);
+        a.jmp(stub);
+    });
+}
+
+TEST_CASE("verifier: refuses to leave with anything else in r10") {
+    refuses("exits", {0xE9, 0xFB, 0x8F, 0x00, 0x00});                                            // never set
+    refuses("exits", {0x49, 0xBA, 0, 0, 0x34, 0x12, 0, 0, 0, 0, 0xE9, 0xF1, 0x8F, 0x00, 0x00});  // another value
+    refuses("exits", {0x41, 0xBA, 0x11, 0x11, 0x00, 0x00, 0xE9, 0xF5, 0x8F, 0x00, 0x00});        // half of one
+    refuses("exits", {0x41, 0x89, 0xC2, 0x0F, 0x84, 0xF7, 0x8F, 0x00, 0x00, 0xC3});              // the guest's
+    refuses("exits", {0x49, 0xBA, 0x11, 0x11, 0, 0, 0, 0, 0, 0, 0x41, 0x01, 0xC2, 0xE9, 0xEE, 0x8F, 0x00, 0x00});
+    refuses("exits",
+            {0x74, 0x0A, 0x49, 0xBA, 0x11, 0x11, 0, 0, 0, 0, 0, 0, 0xE9, 0xEF, 0x8F, 0x00, 0x00});        // or not set
+    refuses("branches", {0x49, 0xBA, 0x11, 0x11, 0, 0, 0, 0, 0, 0, 0xE8, 0xF1, 0x8F, 0x00, 0x00, 0xC3});  // called
 }

@@ -38,6 +38,8 @@ class GuestRun {
         machine_->start();
     }
 
+    ~GuestRun() { CHECK(machine_->engine().statistics().blocks_refused == 0); }
+
     Machine::Slice run_slice() {
         u64 done = machine_->board().state().instructions;
         REQUIRE(done < most_instructions);

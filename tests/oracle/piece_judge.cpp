@@ -17,7 +17,7 @@ using L = OracleLayout;
 constexpr u64 most_instructions = 30'000, most_steps = 3'000;
 
 EngineFactory translator_with(TranslatorConfig config) {
-    config.verify = true;
+    config.verifier = verify;
     config.cache_bytes = 1u << 20;
     return [config](Cpu& cpu) { return make_translator(cpu, config); };
 }
