@@ -20,25 +20,20 @@ namespace vellum {
 
 namespace {
 
-class Descriptor {
+// Reading and writing at offsets, to the end.
+class OpenImage {
  public:
-    explicit Descriptor(int number, std::string path = {}) : number_{number}, path_{std::move(path)} {}
-    Descriptor(Descriptor&& other) noexcept
-        : number_{std::exchange(other.number_, -1)}, path_{std::move(other.path_)} {}
-    Descriptor& operator=(Descriptor&&) = delete;
-    ~Descriptor() {
-        if (number_ >= 0) ::close(number_);
-    }
-    int number() const { return number_; }
+    explicit OpenImage(Descriptor file, std::string path = {}) : file_{std::move(file)}, path_{std::move(path)} {}
+    int number() const { return file_.number(); }
     ImageIdentity identity() const {
         struct stat status {};
-        if (::fstat(number_, &status) != 0) return {path_, 0};
+        if (::fstat(number(), &status) != 0) return {path_, 0};
         return {path_, i64{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};
     }
 
     bool read(u64 offset, std::span<u8> bytes) const {
         while (!bytes.empty()) {
-            ssize_t got = ::pread(number_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+            ssize_t got = ::pread(number(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
             if (got < 0 && errno == EINTR) continue;
             if (got <= 0) return false;  // an error, or someone has made the file shorter
             offset += static_cast<u64>(got);
@@ -49,7 +44,7 @@ class Descriptor {
 
     bool write(u64 offset, std::span<const u8> bytes) const {
         while (!bytes.empty()) {
-            ssize_t put = ::pwrite(number_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+            ssize_t put = ::pwrite(number(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
             if (put < 0 && errno == EINTR) continue;
             if (put <= 0) return false;
             offset += static_cast<u64>(put);
@@ -59,13 +54,13 @@ class Descriptor {
     }
 
  private:
-    int number_;
+    Descriptor file_;
     std::string path_;
 };
 
 class ImageFile final : public BlockBackend {
  public:
-    ImageFile(Descriptor file, u64 size, bool read_only) : file_{std::move(file)}, size_{size}, read_only_{read_only} {}
+    ImageFile(OpenImage file, u64 size, bool read_only) : file_{std::move(file)}, size_{size}, read_only_{read_only} {}
     ~ImageFile() override { flush(); }
 
     u64 size() const override { return size_; }
@@ -85,7 +80,7 @@ class ImageFile final : public BlockBackend {
     ImageIdentity identity() const override { return file_.identity(); }
 
  private:
-    Descriptor file_;
+    OpenImage file_;
     u64 size_;
     bool read_only_;
     bool dirty_ = false;
@@ -94,7 +89,7 @@ class ImageFile final : public BlockBackend {
 // Blocks that were written live in a file without a name, at the same offsets; all others come from the image.
 class SnapshotImage final : public BlockBackend {
  public:
-    SnapshotImage(Descriptor image, Descriptor overlay, u64 size)
+    SnapshotImage(OpenImage image, OpenImage overlay, u64 size)
         : image_{std::move(image)},
           overlay_{std::move(overlay)},
           size_{size},
@@ -149,39 +144,42 @@ class SnapshotImage final : public BlockBackend {
         return true;
     }
 
-    Descriptor image_, overlay_;
+    OpenImage image_, overlay_;
     u64 size_;
     std::vector<bool> written_;
 };
 
+}  // namespace
+
 // Not in /tmp by choice: it is often memory, and a snapshot may become as large as the disk.
-Descriptor unnamed_file() {
+Descriptor open_overlay_file() {
     const char* chosen = std::getenv("TMPDIR");
     for (std::string folder : {chosen ? chosen : "/var/tmp", "/var/tmp", "/tmp"}) {
-        int number = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-        if (number >= 0) return Descriptor{number};
+        if (Descriptor file{::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)}) return file;
         std::string name = folder + "/vellum-snapshot-XXXXXX";
-        number = ::mkostemp(name.data(), O_CLOEXEC);
-        if (number < 0) continue;
+        Descriptor file{::mkostemp(name.data(), O_CLOEXEC)};
+        if (!file) continue;
         ::unlink(name.c_str());
-        return Descriptor{number};
+        return file;
     }
     throw HostError("no temporary file for --snapshot: set TMPDIR to a folder that can be written");
 }
 
-}  // namespace
-
-std::unique_ptr<BlockBackend> open_image(const std::string& path, ImageAccess access, u32 granularity) {
+Descriptor open_image_file(const std::string& path, ImageAccess access) {
     bool writes = access == ImageAccess::ReadWrite;
     // Without O_NONBLOCK, a pipe would hold us here.
-    Descriptor file{::open(path.c_str(), (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK), path};
-    if (file.number() < 0) {
-        bool forbidden = errno == EACCES || errno == EROFS || errno == EPERM;
-        const char* advice = !forbidden ? "check the name"
-                             : writes   ? "make it writable, or use --snapshot"
-                                        : "make it readable";
-        throw UsageError(fmt::format("{}: {}: {}", path, std::strerror(errno), advice));
-    }
+    Descriptor file{::open(path.c_str(), (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK)};
+    if (file) return file;
+    bool forbidden = errno == EACCES || errno == EROFS || errno == EPERM;
+    const char* advice = !forbidden ? "check the name"
+                         : writes   ? "make it writable, or use --snapshot"
+                                    : "make it readable";
+    throw UsageError(fmt::format("{}: {}: {}", path, std::strerror(errno), advice));
+}
+
+std::unique_ptr<BlockBackend> make_image(Descriptor file, Descriptor overlay, const std::string& path,
+                                         ImageAccess access, u32 granularity) {
+    bool writes = access == ImageAccess::ReadWrite;
     struct stat status {};
     bool usable = ::fstat(file.number(), &status) == 0 && (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode));
     if (!usable) throw UsageError(fmt::format("{}: not a file: give a raw disk image", path));
@@ -198,8 +196,16 @@ std::unique_ptr<BlockBackend> open_image(const std::string& path, ImageAccess ac
     if (::flock(file.number(), (writes ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0 && errno == EWOULDBLOCK)
         throw UsageError(
             fmt::format("{}: in use already, twice here or by another Vellum: end that one, or work on a copy", path));
-    if (access == ImageAccess::Snapshot) return std::make_unique<SnapshotImage>(std::move(file), unnamed_file(), size);
-    return std::make_unique<ImageFile>(std::move(file), size, !writes);
+    OpenImage image{std::move(file), path};
+    if (access == ImageAccess::Snapshot)
+        return std::make_unique<SnapshotImage>(std::move(image), OpenImage{std::move(overlay)}, size);
+    return std::make_unique<ImageFile>(std::move(image), size, !writes);
+}
+
+std::unique_ptr<BlockBackend> open_image(const std::string& path, ImageAccess access, u32 granularity) {
+    Descriptor file = open_image_file(path, access);
+    Descriptor overlay = access == ImageAccess::Snapshot ? open_overlay_file() : Descriptor{};
+    return make_image(std::move(file), std::move(overlay), path, access, granularity);
 }
 
 }  // namespace vellum

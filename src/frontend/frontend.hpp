@@ -31,8 +31,10 @@ public:
     virtual MachineStatus status() const = 0;
     virtual bool finished() const = 0;
     virtual void request_quit() = 0;
-    // Writes a snapshot of the machine to a file; what became of it is the next message.
-    virtual void request_save(const std::string& path) = 0;
+    // Write a picture of the screen, or a snapshot of the machine, to a file with a name that is free; what became of it
+    // is the next message.
+    virtual void request_screenshot() = 0;
+    virtual void request_save() = 0;
     // What the machine has to tell the person since the last call; empty: nothing.
     virtual std::string take_message() = 0;
 };

@@ -8,8 +8,8 @@
 
 namespace vellum {
 
-void write_png(const std::string& path, const Picture& picture) {
-    if (picture.width == 0 || picture.height == 0) throw HostError(fmt::format("{}: there is no picture yet", path));
+std::string encode_png(const Picture& picture) {
+    if (picture.width == 0 || picture.height == 0) throw HostError("there is no picture yet");
     std::vector<u8> bytes;
     bytes.reserve(picture.pixels.size() * 3);
     for (u32 pixel : picture.pixels)
@@ -19,10 +19,14 @@ void write_png(const std::string& path, const Picture& picture) {
     image.width = picture.width;
     image.height = picture.height;
     image.format = PNG_FORMAT_RGB;
-    const bool written = png_image_write_to_file(&image, path.c_str(), 0, bytes.data(), 0, nullptr);
+    png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
+    std::string file(size, '\0');
+    const bool encoded = png_image_write_to_memory(&image, file.data(), &size, 0, bytes.data(), 0, nullptr);
     const std::string why = image.message;
     png_image_free(&image);
-    if (!written) throw HostError(fmt::format("{}: cannot write the picture: {}", path, why));
+    if (!encoded) throw HostError(fmt::format("cannot make a PNG of the picture: {}", why));
+    file.resize(size);
+    return file;
 }
 
 Picture read_png(const std::string& path) {

@@ -5,11 +5,9 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <optional>
 
 #include "base/host_error.hpp"
-#include "frontend/png.hpp"
 #include "frontend/sdl_input.hpp"
 #include "frontend/sdl_window.hpp"
 #include "frontend/status_text.hpp"
@@ -44,27 +42,29 @@ class SdlLibrary {
         const std::string drivers = visible_drivers();
         if (drivers.empty()) refuse("neither DISPLAY nor WAYLAND_DISPLAY is set");
         SDL_SetHint(SDL_HINT_VIDEODRIVER, drivers.c_str());
+        // D-Bus can start programs, and nothing that SDL would ask of it is wanted here: whoever breaks out of a guest
+        // must not find it open.
+        setenv("DBUS_SESSION_BUS_ADDRESS", "disabled:", 1);
         if (SDL_Init(SDL_INIT_VIDEO) != 0) refuse(SDL_GetError());
         SDL_EnableScreenSaver();
     }
-    ~SdlLibrary() { SDL_Quit(); }
+    ~SdlLibrary() {
+        SDL_iconv_close(latin_);
+        SDL_Quit();
+    }
     SdlLibrary(const SdlLibrary&) = delete;
     SdlLibrary& operator=(const SdlLibrary&) = delete;
 
  private:
+    // The text of keys is converted from this by glibc, which would open its converter's file for each key: it is open
+    // from the start, and stays so.
+    SDL_iconv_t latin_ = SDL_iconv_open("UTF-8", "ISO-8859-1");
+
     [[noreturn]] static void refuse(const char* why) {
         throw UsageError(
             fmt::format("--display sdl: no display can be opened ({}); use --display terminal or --display none", why));
     }
 };
-
-std::string free_name(const char* ending) {
-    for (u32 number = 1;; ++number) {
-        std::string name = fmt::format("vellum-{}.{}", number, ending);
-        std::error_code error;
-        if (!std::filesystem::exists(name, error)) return name;
-    }
-}
 
 // One run of a machine in the window.
 class Session {
@@ -120,16 +120,6 @@ class Session {
         update_title();
     }
 
-    void screenshot() {
-        try {
-            const std::string name = free_name("png");
-            write_png(name, picture_);
-            notice(fmt::format("saved {}", name));
-        } catch (const HostError& error) {
-            notice(error.what());
-        }
-    }
-
     void grab(bool on) {
         window_.grab(on);
         update_title();
@@ -146,8 +136,8 @@ class Session {
                 notice(smooth ? "smooth scaling" : "integer scaling");
                 break;
             }
-            case HotKey::Screenshot: screenshot(); break;
-            case HotKey::Save: control_.request_save(free_name("snapshot")); break;
+            case HotKey::Screenshot: control_.request_screenshot(); break;
+            case HotKey::Save: control_.request_save(); break;
         }
     }
 

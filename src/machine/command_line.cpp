@@ -146,6 +146,8 @@ void declare_ends(CLI::App& app, RunConfig& config, RawOptions& raw) {
     option("--save", config.save, "FILE", "write a snapshot of the machine at exit, and on SIGUSR1");
     option("--restore", config.restore, "FILE", "go on from a snapshot, with the same drives and -m");
     option("--log", config.log_topics, "TOPIC,...", "topics, with commas, or all");
+    app.add_flag("!--no-sandbox", config.sandbox, "do not lock the running machine in, e.g. for a debugger of Vellum")
+        ->group(group);
 }
 
 constexpr const char* footer =

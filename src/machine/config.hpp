@@ -56,6 +56,7 @@ struct RunConfig {
     std::string log_topics;
     std::optional<Endpoint> control;
     std::optional<GdbPlace> gdb;
+    bool sandbox = true;         // the running machine cannot open files, start programs, ...
     bool start_stopped = false;  // until a debugger or the control socket says go
 };
 

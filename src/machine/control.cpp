@@ -10,7 +10,6 @@
 #include "base/host_error.hpp"
 #include "devices/block_backend.hpp"
 #include "devices/floppy_drive.hpp"
-#include "frontend/png.hpp"
 #include "frontend/typing.hpp"
 #include "machine/typist.hpp"
 
@@ -71,7 +70,7 @@ std::string mouse(const ControlContext& c, std::string_view text) {
 
 std::string screenshot(const ControlContext& c, std::string_view path) {
     if (path.empty()) return "error: screenshot: name a file\n";
-    write_png(std::string{path}, c.machine.board().screenshot());
+    c.session.write_screenshot(std::string{path});
     return "ok\n";
 }
 
@@ -86,7 +85,11 @@ std::string statistics(const ControlContext& c, std::string_view) { return c.sta
 std::unique_ptr<BlockBackend> open_medium(const ControlContext& c, std::string_view path, bool cd) {
     if (path.empty() || path == "none") return nullptr;
     ImageAccess access = cd ? ImageAccess::ReadOnly : c.snapshot ? ImageAccess::Snapshot : ImageAccess::ReadWrite;
-    return open_image(std::string{path}, access, cd ? cd_sector : floppy_sector);
+    FileWish wish = cd ? FileWish::Cd : c.snapshot ? FileWish::FloppyToRead : FileWish::Floppy;
+    std::string name{path};
+    Descriptor file = c.files.ask(wish, name).file, overlay;
+    if (access == ImageAccess::Snapshot) overlay = c.files.ask(FileWish::Overlay, {}).file;
+    return make_image(std::move(file), std::move(overlay), name, access, cd ? cd_sector : floppy_sector);
 }
 
 std::string change_cd(const ControlContext& c, std::string_view path) {

@@ -14,6 +14,7 @@ class Typist;
 // What commands need beside the session.
 struct ControlContext {
     Session& session;
+    FileAccess& files;
     Machine& machine;
     Typist& typist;
     bool snapshot;

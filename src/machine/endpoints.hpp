@@ -11,6 +11,7 @@
 #include "devices/byte_sink.hpp"
 #include "machine/config.hpp"
 #include "machine/event_loop.hpp"
+#include "machine/file_access.hpp"
 
 namespace vellum {
 
@@ -21,15 +22,16 @@ void check_endpoint(const std::string& option, const Endpoint& endpoint);
 // long as `wants_input` (if given) says true; EventLoop::look_again() after it has changed. Output that nobody takes
 // for some seconds is lost, as on a line without flow control.
 // Standard input is put into raw mode when it is a terminal, and restored when the sink goes. A Unix socket listens
-// and serves one connection at a time; output while nobody is connected is dropped. Throws UsageError naming `option`.
+// and serves one connection at a time; output while nobody is connected is dropped. `files` removes sockets at the end.
+// Throws UsageError naming `option`.
 std::unique_ptr<ByteSink> open_endpoint(const std::string& option, const Endpoint& endpoint, EventLoop& loop,
-                                        std::function<void(std::span<const u8>)> on_input,
+                                        FileAccess& files, std::function<void(std::span<const u8>)> on_input,
                                         std::function<bool()> wants_input = {});
 
 // One connection at a time from a debugger. A second one is turned away.
 class GdbListener {
  public:
-    explicit GdbListener(const GdbPlace& place);  // throws UsageError naming --gdb
+    GdbListener(const GdbPlace& place, FileAccess& files);  // throws UsageError naming --gdb
     ~GdbListener();
 
     struct Events {  // on the loop's thread, in order
@@ -50,7 +52,7 @@ class GdbListener {
 using Reply = std::function<void(const std::string&)>;
 class LineServer {
  public:
-    LineServer(const std::string& option, const std::string& path, EventLoop& loop,
+    LineServer(const std::string& option, const std::string& path, EventLoop& loop, FileAccess& files,
                std::function<void(std::string line, Reply reply)> on_line);
     ~LineServer();
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/types.hpp"
+#include "machine/file_access.hpp"
 
 namespace vellum {
 
@@ -12,7 +13,7 @@ namespace vellum {
 // its owner only. All failures are HostErrors that name the path.
 class FileReplacement {
  public:
-    explicit FileReplacement(const std::string& path);
+    FileReplacement(FileAccess& files, const std::string& path);
     ~FileReplacement();
     FileReplacement(const FileReplacement&) = delete;
     FileReplacement& operator=(const FileReplacement&) = delete;
@@ -24,8 +25,10 @@ class FileReplacement {
  private:
     [[noreturn]] void fail() const;
 
-    std::string path_, target_, temporary_;
-    int descriptor_ = -1;
+    FileAccess& files_;
+    std::string path_;
+    Descriptor file_;
+    bool committed_ = false;
 };
 
 }  // namespace vellum

@@ -121,6 +121,15 @@ bool somebody_listens(const std::string& path) {
     return alive;
 }
 
+// At the end, when nobody can be told of trouble any more.
+void remove_socket(FileAccess& files, const std::string& path) {
+    try {
+        files.ask(FileWish::RemoveSocket, path);
+    } catch (const std::exception&) {
+        // Whoever holds the file system is gone.
+    }
+}
+
 // A listening socket; the path is removed again. A stale socket file (nobody answers) is replaced.
 int listen_at(const std::string& option, const std::string& path) {
     check_endpoint(option, {Endpoint::Kind::Unix, path});
@@ -142,9 +151,9 @@ int listen_at(const std::string& option, const std::string& path) {
 
 class SocketSink final : public ByteSink {
  public:
-    SocketSink(const std::string& option, const std::string& path, EventLoop& loop,
+    SocketSink(const std::string& option, const std::string& path, EventLoop& loop, FileAccess& files,
                std::function<void(std::span<const u8>)> on_input, std::function<bool()> wants_input)
-        : path_{path}, shared_{std::make_shared<Shared>()} {
+        : files_{files}, path_{path}, shared_{std::make_shared<Shared>()} {
         shared_->listener = listen_at(option, path);
         loop.watch(shared_->listener, [shared = shared_, &loop, on_input, wants_input] {
             return shared->accept_one(loop, on_input, wants_input, shared);
@@ -153,7 +162,7 @@ class SocketSink final : public ByteSink {
     ~SocketSink() override {
         shared_->closed = true;
         close(shared_->listener);
-        unlink(path_.c_str());
+        remove_socket(files_, path_);
     }
     void put(std::span<const u8> bytes) override {
         std::lock_guard lock{shared_->mutex};
@@ -193,6 +202,7 @@ class SocketSink final : public ByteSink {
             return false;
         }
     };
+    FileAccess& files_;
     std::string path_;
     std::shared_ptr<Shared> shared_;
 };
@@ -221,13 +231,13 @@ void check_endpoint(const std::string& option, const Endpoint& endpoint) {
 }
 
 std::unique_ptr<ByteSink> open_endpoint(const std::string& option, const Endpoint& endpoint, EventLoop& loop,
-                                        std::function<void(std::span<const u8>)> on_input,
+                                        FileAccess& files, std::function<void(std::span<const u8>)> on_input,
                                         std::function<bool()> wants_input) {
     switch (endpoint.kind) {
         case Endpoint::Kind::Null: return std::make_unique<NullSink>();
         case Endpoint::Kind::File: return std::make_unique<FileSink>(option, endpoint.path);
         case Endpoint::Kind::Unix:
-            return std::make_unique<SocketSink>(option, endpoint.path, loop, std::move(on_input),
+            return std::make_unique<SocketSink>(option, endpoint.path, loop, files, std::move(on_input),
                                                 std::move(wants_input));
         case Endpoint::Kind::Stdio: break;
     }
@@ -246,6 +256,9 @@ std::unique_ptr<ByteSink> open_endpoint(const std::string& option, const Endpoin
 }
 
 struct LineServer::Impl {
+    Impl(FileAccess& file_access, const std::string& at) : files{file_access}, path{at} {}
+
+    FileAccess& files;
     std::string path;
     int listener = -1;
     std::atomic<bool> closed = false;
@@ -288,10 +301,9 @@ struct LineServer::Impl {
     }
 };
 
-LineServer::LineServer(const std::string& option, const std::string& path, EventLoop& loop,
+LineServer::LineServer(const std::string& option, const std::string& path, EventLoop& loop, FileAccess& files,
                        std::function<void(std::string line, Reply reply)> on_line)
-    : impl_{std::make_shared<Impl>()} {
-    impl_->path = path;
+    : impl_{std::make_shared<Impl>(files, path)} {
     impl_->listener = listen_at(option, path);
     impl_->on_line = std::move(on_line);
     loop.watch(impl_->listener, [impl = impl_, &loop] { return impl->accept_one(loop, impl); });
@@ -300,10 +312,13 @@ LineServer::LineServer(const std::string& option, const std::string& path, Event
 LineServer::~LineServer() {
     impl_->closed = true;
     close(impl_->listener);
-    unlink(impl_->path.c_str());
+    remove_socket(impl_->files, impl_->path);
 }
 
 struct GdbListener::Impl {
+    explicit Impl(FileAccess& file_access) : files{file_access} {}
+
+    FileAccess& files;
     std::string path;  // to be removed; empty: a port
     int listener = -1;
     std::atomic<bool> closed = false;
@@ -372,7 +387,7 @@ int listen_at_port(u16 port) {
 
 }  // namespace
 
-GdbListener::GdbListener(const GdbPlace& place) : impl_{std::make_shared<Impl>()} {
+GdbListener::GdbListener(const GdbPlace& place, FileAccess& files) : impl_{std::make_shared<Impl>(files)} {
     impl_->path = place.path;
     impl_->listener = place.port ? listen_at_port(place.port) : listen_at("--gdb", place.path);
 }
@@ -380,7 +395,7 @@ GdbListener::GdbListener(const GdbPlace& place) : impl_{std::make_shared<Impl>()
 GdbListener::~GdbListener() {
     impl_->closed = true;
     close(impl_->listener);
-    if (!impl_->path.empty()) unlink(impl_->path.c_str());
+    if (!impl_->path.empty()) remove_socket(impl_->files, impl_->path);
 }
 
 void GdbListener::serve(EventLoop& loop, Events events) {

@@ -1,12 +1,9 @@
-// FileReplacement on Linux: mkostemp, fsync, rename.
-#include <fcntl.h>
+// FileReplacement on Linux: pwrite, fsync.
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
 
 #include "base/host_error.hpp"
 #include "machine/file_replacement.hpp"
@@ -14,16 +11,6 @@
 namespace vellum {
 
 namespace {
-
-// Where a symbolic link leads; the path itself when there is nothing yet.
-std::string resolve(const std::string& path) {
-    std::error_code trouble;
-    auto status = std::filesystem::status(path, trouble);
-    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
-        throw HostError(fmt::format("{}: is there and is no file; name another", path));
-    auto resolved = std::filesystem::canonical(path, trouble);
-    return trouble ? path : resolved.string();
-}
 
 bool put_all(int descriptor, std::span<const u8> bytes, off_t at) {
     while (!bytes.empty()) {
@@ -36,26 +23,18 @@ bool put_all(int descriptor, std::span<const u8> bytes, off_t at) {
     return true;
 }
 
-void sync_folder_of(const std::string& path) {
-    auto folder = std::filesystem::path{path}.parent_path();
-    int descriptor = open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0) return;
-    fsync(descriptor);
-    close(descriptor);
-}
-
 }  // namespace
 
-FileReplacement::FileReplacement(const std::string& path)
-    : path_{path}, target_{resolve(path)}, temporary_{target_ + ".XXXXXX"} {
-    descriptor_ = mkostemp(temporary_.data(), O_CLOEXEC);
-    if (descriptor_ < 0) fail();
-}
+FileReplacement::FileReplacement(FileAccess& files, const std::string& path)
+    : files_{files}, path_{path}, file_{files.ask(FileWish::Snapshot, path).file} {}
 
 FileReplacement::~FileReplacement() {
-    if (descriptor_ < 0) return;
-    close(descriptor_);
-    unlink(temporary_.c_str());
+    if (committed_) return;
+    try {
+        files_.ask(FileWish::AbandonSnapshot, {});
+    } catch (const std::exception&) {
+        // Whoever holds the file system is gone, and has tidied up.
+    }
 }
 
 void FileReplacement::fail() const {
@@ -63,18 +42,17 @@ void FileReplacement::fail() const {
 }
 
 void FileReplacement::append(std::span<const u8> bytes) {
-    if (!put_all(descriptor_, bytes, lseek(descriptor_, 0, SEEK_END))) fail();
+    if (!put_all(file_.number(), bytes, lseek(file_.number(), 0, SEEK_END))) fail();
 }
 
 void FileReplacement::overwrite_start(std::span<const u8> bytes) {
-    if (!put_all(descriptor_, bytes, 0)) fail();
+    if (!put_all(file_.number(), bytes, 0)) fail();
 }
 
 void FileReplacement::commit() {
-    if (fsync(descriptor_) != 0 || rename(temporary_.c_str(), target_.c_str()) != 0) fail();
-    close(descriptor_);
-    descriptor_ = -1;
-    sync_folder_of(target_);
+    if (fsync(file_.number()) != 0) fail();
+    files_.ask(FileWish::CommitSnapshot, {});
+    committed_ = true;
 }
 
 }  // namespace vellum

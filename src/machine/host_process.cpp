@@ -8,24 +8,26 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <fstream>
-#include <string>
+#include <cstdlib>
+#include <string_view>
 #include <thread>
 
 namespace vellum {
 
 namespace {
-u64 kilobytes_after(const char* path, const std::string& label) {
-    std::ifstream file{path};
-    std::string word;
-    while (file >> word)
-        if (word == label) {
-            u64 kilobytes = 0;
-            file >> kilobytes;
-            return kilobytes;
-        }
-    return 0;
+// The number behind `label` at the start of a line; 0 when there is none.
+u64 kilobytes_after(const Descriptor& file, std::string_view label) {
+    char bytes[4096];
+    ssize_t count = pread(file.number(), bytes, sizeof bytes - 1, 0);
+    if (count <= 0) return 0;
+    bytes[count] = 0;
+    std::string_view text{bytes, static_cast<std::size_t>(count)};
+    auto at = text.find(label);
+    if (at == std::string_view::npos || at == 0 || text[at - 1] != '\n') return 0;
+    return std::strtoull(bytes + at + label.size(), nullptr, 10);
 }
+
+Descriptor open_to_read(const char* path) { return Descriptor{open(path, O_RDONLY | O_CLOEXEC)}; }
 
 sigset_t watched_signals(bool with_wake_up) {
     sigset_t set;
@@ -53,8 +55,11 @@ double process_cpu_seconds() {
 
 u64 seconds_since_epoch() { return static_cast<u64>(time(nullptr)); }
 
-u64 process_memory_bytes() {
-    return (kilobytes_after("/proc/self/smaps_rollup", "Pss:") + kilobytes_after("/proc/self/status", "VmPTE:")) * 1024;
+ProcessMemory::ProcessMemory()
+    : rollup_{open_to_read("/proc/self/smaps_rollup")}, status_{open_to_read("/proc/self/status")} {}
+
+u64 ProcessMemory::bytes() const {
+    return (kilobytes_after(rollup_, "Pss:") + kilobytes_after(status_, "VmPTE:")) * 1024;
 }
 
 void ensure_standard_streams() {

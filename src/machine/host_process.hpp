@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "base/descriptor.hpp"
 #include "base/types.hpp"
 
 namespace vellum {
@@ -10,8 +11,17 @@ namespace vellum {
 Nanoseconds host_monotonic_time();
 double process_cpu_seconds();  // user plus system time of all threads
 u64 seconds_since_epoch();     // for the guest's real-time clock
-// Proportional set size plus page tables (Pss of smaps_rollup, VmPTE of status), in bytes; 0 when not readable.
-u64 process_memory_bytes();
+
+// Our memory: proportional set size plus page tables (Pss of smaps_rollup, VmPTE of status). The files of /proc are
+// opened once, for a running machine may open none.
+class ProcessMemory {
+ public:
+    ProcessMemory();
+    u64 bytes() const;  // 0 when not readable; any thread
+
+ private:
+    Descriptor rollup_, status_;
+};
 
 // Opens what is closed of standard input, output and error as /dev/null, so that no disk image gets their numbers and
 // then our messages. Call it first of all.

@@ -14,7 +14,7 @@ namespace vellum {
 
 class MemoryWatch {
  public:
-    MemoryWatch() : thread_{[this] { run(); }} {}
+    explicit MemoryWatch(const ProcessMemory& memory) : memory_{memory}, thread_{[this] { run(); }} {}
     ~MemoryWatch() {
         {
             std::lock_guard lock{mutex_};
@@ -33,7 +33,7 @@ class MemoryWatch {
 
  private:
     void sample() {
-        u64 now = process_memory_bytes(), before = peak_;
+        u64 now = memory_.bytes(), before = peak_;
         while (now > before && !peak_.compare_exchange_weak(before, now)) {
         }
     }
@@ -42,6 +42,7 @@ class MemoryWatch {
         while (!stop_.wait_for(lock, std::chrono::seconds{1}, [this] { return stopping_; })) sample();
     }
 
+    const ProcessMemory& memory_;
     std::atomic<u64> peak_ = 0;
     std::mutex mutex_;
     std::condition_variable stop_;

@@ -6,19 +6,19 @@
 #include <atomic>
 #include <cstdio>
 #include <deque>
-#include <fstream>
 #include <optional>
 #include <thread>
 
 #include "base/host_error.hpp"
 #include "devices/floppy_drive.hpp"
 #include "frontend/choose_display.hpp"
-#include "frontend/png.hpp"
 #include "machine/control.hpp"
 #include "machine/endpoints.hpp"
+#include "machine/file_access.hpp"
 #include "machine/gdb_server.hpp"
 #include "machine/host_process.hpp"
 #include "machine/memory_watch.hpp"
+#include "machine/sandbox.hpp"
 #include "machine/session.hpp"
 #include "machine/snapshot.hpp"
 #include "machine/snapshot_file.hpp"
@@ -96,7 +96,8 @@ std::unique_ptr<Frontend> open_frontend(const RunConfig& config) {
 class Run {
  public:
     // First all that can be refused without having changed anything, then what makes files and sockets.
-    explicit Run(const RunConfig& config) : config_{config} {
+    explicit Run(const RunConfig& config)
+        : config_{config}, files_{sandboxed() ? make_file_broker(file_policy(config)) : make_direct_file_access()} {
         signals_.emplace([this](int number) { on_signal(number); }, [this] { on_save_signal(); });
         log_.enable(config.log_topics);
         loop_ = std::make_unique<EventLoop>();
@@ -110,17 +111,18 @@ class Run {
         machine_ = std::make_unique<Machine>(machine, std::move(parts), log_, shadow_parts());
         if (snapshot_) machine_->restore(*snapshot_);
         snapshot_.reset();
-        session_ = std::make_unique<Session>(*machine_, engine_name(config.machine.engine),
+        session_ = std::make_unique<Session>(*machine_, *files_, engine_name(config.machine.engine),
                                              config.machine.clock == ClockKind::Host);
         typist_ = std::make_unique<Typist>(machine_->board());
         if (config.control) open_control();
         if (config.start_stopped) session_->hold(config.gdb ? Session::Holder::Debugger : Session::Holder::Person);
         if (config.gdb) serve_debugger();
-        if (!config.stats.empty()) memory_watch_.emplace();
+        if (!config.stats.empty()) memory_watch_.emplace(memory_);
         started_ = host_monotonic_time();
         ready_ = true;  // from here on, other threads may reach the session
         loop_->look_again();
         if (int number = signal_) session_->end(exit_status::signal_base + number);
+        if (sandboxed()) enter_sandbox();
     }
 
     ~Run() {
@@ -162,6 +164,8 @@ class Run {
     }
 
  private:
+    bool sandboxed() const { return config_.sandbox && sandbox_suits_this_build; }
+
     // The instruction clock repeats a run exactly: 2001-01-01 00:00:00 UTC is as good a date as any.
     static constexpr u64 fixed_start = 978'307'200;
 
@@ -215,14 +219,14 @@ class Run {
         for (const Endpoint& endpoint : config_.machine.serial) check_endpoint("--serial", endpoint);
         if (config_.machine.debug_console) check_endpoint("--debugcon", *config_.machine.debug_console);
         if (config_.control) check_endpoint("--control", *config_.control);
-        if (config_.gdb) debugger_door_.emplace(*config_.gdb);
+        if (config_.gdb) debugger_door_.emplace(*config_.gdb, *files_);
     }
 
     // Refused now rather than at the end of the run.
     void check_save_file() {
         if (config_.save.empty()) return;
         try {
-            SnapshotWriter{config_.save};  // that ends without being committed
+            SnapshotWriter(*files_, config_.save);  // that ends without being committed
         } catch (const HostError& trouble) {
             throw UsageError(fmt::format("--save {}", trouble.what()));
         }
@@ -232,7 +236,7 @@ class Run {
         const MachineConfig& m = config_.machine;
         for (u32 i = 0; i < m.serial.size(); ++i) {
             parts.serial[i] = open_endpoint(
-                "--serial", m.serial[i], *loop_,
+                "--serial", m.serial[i], *loop_, *files_,
                 [this, i](std::span<const u8> bytes) {
                     receive(i, {bytes.begin(), bytes.end()});
                 },
@@ -241,7 +245,7 @@ class Run {
                 if (session_) guest_made_room(i);
             };
         }
-        if (m.debug_console) parts.debug_console = open_endpoint("--debugcon", *m.debug_console, *loop_, {});
+        if (m.debug_console) parts.debug_console = open_endpoint("--debugcon", *m.debug_console, *loop_, *files_, {});
     }
 
     // Called while the guest runs. In lockstep the other machine is behind then, and must get the byte at the same
@@ -271,10 +275,10 @@ class Run {
     }
 
     void open_control() {
-        control_.emplace("--control", config_.control->path, *loop_, [this](std::string line, Reply reply) {
+        control_.emplace("--control", config_.control->path, *loop_, *files_, [this](std::string line, Reply reply) {
             session_->post([this, line = std::move(line), reply = std::move(reply)] {
-                ControlContext context{*session_, *machine_, *typist_, config_.machine.snapshot,
-                                       [this] { return statistics(); }};
+                ControlContext context{
+                    *session_, *files_, *machine_, *typist_, config_.machine.snapshot, [this] { return statistics(); }};
                 reply(run_command(context, line));
             });
         });
@@ -331,7 +335,7 @@ class Run {
         s.wall_seconds = static_cast<double>(host_monotonic_time() - started_) * 1e-9;
         s.cpu_seconds = process_cpu_seconds();
         s.guest_seconds = static_cast<double>(machine_->board().clock().guest_time()) * 1e-9;
-        s.peak_pss_bytes = memory_watch_ ? memory_watch_->peak() : process_memory_bytes();
+        s.peak_pss_bytes = memory_watch_ ? memory_watch_->peak() : memory_.bytes();
         s.of_engine = machine_->engine().statistics();
         if (config_.machine.count) s.instructions_total = machine_->board().state().instructions;
         return to_json(s);
@@ -339,20 +343,23 @@ class Run {
 
     // After the machine has stopped.
     void report() {
-        if (!config_.screenshot.empty()) write_png(config_.screenshot, machine_->board().screenshot());
+        if (!config_.screenshot.empty()) session_->write_screenshot(config_.screenshot);
         if (config_.stats.empty()) return;
         std::string text = statistics();
         if (config_.stats == "-") {
             if (std::fputs(text.c_str(), stderr) < 0) throw HostError("--stats -: standard error is closed");
             return;
         }
-        std::ofstream file{config_.stats};
-        file << text;
-        if (!file.flush())
-            throw HostError(fmt::format("--stats {}: cannot be written; name another file", config_.stats));
+        try {
+            write_file(*files_, FileWish::Report, config_.stats, text);
+        } catch (const HostError& trouble) {
+            throw HostError(fmt::format("--stats {}", trouble.what()));
+        }
     }
 
     const RunConfig& config_;
+    std::unique_ptr<FileAccess> files_;  // before any thread is made
+    ProcessMemory memory_;
     std::atomic<bool> ready_ = false;
     std::atomic<int> signal_ = 0;
     std::optional<SignalWatch> signals_;  // before any other thread is made

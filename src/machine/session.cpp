@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/host_error.hpp"
+#include "frontend/png.hpp"
 #include "machine/snapshot.hpp"
 
 namespace vellum {
@@ -17,8 +18,12 @@ namespace {
 constexpr Nanoseconds longest_wait = second;  // an idle machine still measures its speed now and then
 }
 
-Session::Session(Machine& machine, std::string engine_name, bool host_clock)
-    : machine_{machine}, engine_name_{std::move(engine_name)}, host_clock_{host_clock}, keys_{machine.board()} {}
+Session::Session(Machine& machine, FileAccess& files, std::string engine_name, bool host_clock)
+    : machine_{machine},
+      files_{files},
+      engine_name_{std::move(engine_name)},
+      host_clock_{host_clock},
+      keys_{machine.board()} {}
 
 void Session::post(std::function<void()> work) {
     {
@@ -58,7 +63,7 @@ void Session::save(const std::string& path) {
     std::exception_ptr trouble;
     try {
         if (!machine_.board().flush_disks()) throw HostError("disk image: the host could not write all of it");
-        save_snapshot(machine_.board(), path);
+        save_snapshot(machine_.board(), files_, path);
     } catch (...) {
         trouble = std::current_exception();
     }
@@ -66,11 +71,24 @@ void Session::save(const std::string& path) {
     if (trouble) std::rethrow_exception(trouble);
 }
 
-void Session::request_save(const std::string& path) {
-    post([this, path] {
-        std::string message = fmt::format("saved {}", path);
+void Session::write_screenshot(const std::string& path) {
+    std::string png;
+    try {
+        png = encode_png(machine_.board().screenshot());
+    } catch (const HostError& trouble) {
+        throw HostError(fmt::format("{}: {}", path, trouble.what()));
+    }
+    write_file(files_, FileWish::Picture, path, png);
+}
+
+// What a person asked for with a key: vellum-N.ENDING.
+void Session::write_to_free_name(const char* ending, void (Session::*write)(const std::string& path)) {
+    post([this, ending, write] {
+        std::string message;
         try {
-            save(path);
+            std::string path = files_.ask(FileWish::FreeName, ending).name;
+            (this->*write)(path);
+            message = fmt::format("saved {}", path);
         } catch (const HostError& trouble) {
             message = trouble.what();
         }
@@ -78,6 +96,9 @@ void Session::request_save(const std::string& path) {
         message_ = std::move(message);
     });
 }
+
+void Session::request_screenshot() { write_to_free_name("png", &Session::write_screenshot); }
+void Session::request_save() { write_to_free_name("snapshot", &Session::save); }
 
 std::string Session::take_message() {
     std::lock_guard lock{mutex_};

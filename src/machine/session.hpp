@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "frontend/frontend.hpp"
+#include "machine/file_access.hpp"
 #include "machine/machine.hpp"
 #include "machine/typist.hpp"
 
@@ -16,7 +17,7 @@ namespace vellum {
 
 class Session final : public MachineControl {
  public:
-    Session(Machine& machine, std::string engine_name, bool host_clock);
+    Session(Machine& machine, FileAccess& files, std::string engine_name, bool host_clock);
 
     // The vCPU thread's life: returns the exit status.
     int run();
@@ -31,6 +32,7 @@ class Session final : public MachineControl {
     // --- vCPU thread, or when that is gone
     // Writes a snapshot; guest time stands meanwhile. Throws HostError.
     void save(const std::string& path);
+    void write_screenshot(const std::string& path);  // throws HostError
     bool guest_ended() const { return guest_ended_; }  // by itself: nothing is left that could go on
 
     // --- vCPU thread, or before run(). The machine stands still, and guest time under the host's clock, while anybody
@@ -48,7 +50,8 @@ class Session final : public MachineControl {
     MachineStatus status() const override;
     bool finished() const override { return finished_; }
     void request_quit() override { end(exit_status::ok); }
-    void request_save(const std::string& path) override;
+    void request_screenshot() override;
+    void request_save() override;
     std::string take_message() override;
 
  private:
@@ -58,7 +61,10 @@ class Session final : public MachineControl {
     void measure_speed();
     void set_state(GuestState state) { state_ = state; }
 
+    void write_to_free_name(const char* ending, void (Session::*write)(const std::string& path));
+
     Machine& machine_;
+    FileAccess& files_;
     std::string engine_name_;
     bool host_clock_;
     KeyQueue keys_;

@@ -172,7 +172,7 @@ void Snapshot::serialize(Archive& archive, u64& memory_bytes, std::array<Place, 
     }
 }
 
-void save_snapshot(Board& board, const std::string& path) {
+void save_snapshot(Board& board, FileAccess& files, const std::string& path) {
     u64 memory_bytes = board.ram().size();
     std::array<Snapshot::Place, drive_places> places;
     DrivePlaces drives = board.drives();
@@ -192,7 +192,7 @@ void save_snapshot(Board& board, const std::string& path) {
     Snapshot::serialize(machine, memory_bytes, places);
     board.serialize(state);
     if (!state.ok()) throw HostError(fmt::format("{}: this machine is more than 100 years old; nothing saved", path));
-    SnapshotWriter out{path};
+    SnapshotWriter out{files, path};
     put_bytes(out, machine.bytes());
     put_firmware(out, board.firmware());
     put_bytes(out, state.bytes());

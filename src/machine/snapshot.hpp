@@ -6,12 +6,13 @@
 #include <string>
 
 #include "machine/board.hpp"
+#include "machine/file_access.hpp"
 
 namespace vellum {
 
 // Writes the board's state to `path`, whose old contents stay when that fails (HostError naming it). The board does not
 // run meanwhile, and its disks are flushed. Nothing of the board changes.
-void save_snapshot(Board& board, const std::string& path);
+void save_snapshot(Board& board, FileAccess& files, const std::string& path);
 
 class Snapshot {
  public:
@@ -41,7 +42,7 @@ class Snapshot {
         u64 kept_blocks = 0;
     };
 
-    friend void save_snapshot(Board& board, const std::string& path);
+    friend void save_snapshot(Board& board, FileAccess& files, const std::string& path);
     static void serialize(Archive& archive, u64& memory_bytes, std::array<Place, drive_places>& places);
     void check_place(std::size_t number, const DrivePlace& now) const;
 

@@ -33,19 +33,17 @@ std::span<const u8> checked_part(const Header& header) {
     return {reinterpret_cast<const u8*>(&header.version), checked_bytes};
 }
 
-// The path again, if a snapshot may be put there.
-const std::string& replaceable(const std::string& path) {
+}  // namespace
+
+void check_replaceable(const std::string& path) {
     std::error_code trouble;
-    if (!std::filesystem::is_regular_file(path, trouble)) return path;
+    if (!std::filesystem::is_regular_file(path, trouble)) return;
     char first[magic_bytes] = {};
     std::ifstream file{path, std::ios::binary};
     file.read(first, magic_bytes);
     if (file.gcount() != 0 && std::memcmp(first, magic, magic_bytes) != 0)
         throw HostError(fmt::format("{}: is there and is no snapshot; name another file", path));
-    return path;
 }
-
-}  // namespace
 
 void Checksum::mix(u64 word) {
     sum_ = (sum_ ^ word) * 0xD6E8FEB86659FD93;  // odd: nothing is lost
@@ -85,8 +83,8 @@ struct SnapshotWriter::Compressor {
     ~Compressor() { ZSTD_freeCCtx(context); }
 };
 
-SnapshotWriter::SnapshotWriter(const std::string& path)
-    : file_{replaceable(path)}, compressor_{std::make_unique<Compressor>()} {
+SnapshotWriter::SnapshotWriter(FileAccess& files, const std::string& path)
+    : file_{files, path}, compressor_{std::make_unique<Compressor>()} {
     if (!compressor_->context) throw HostError(fmt::format("{}: no memory to compress it", path));
     ZSTD_CCtx_setParameter(compressor_->context, ZSTD_c_compressionLevel, level);
     file_.append(std::array<u8, snapshot_header_bytes>{});

@@ -36,11 +36,14 @@ class Checksum {
     u32 partial_bytes_ = 0;
 };
 
-// Replaces the file when everything has been written. Throws HostError naming it, also when there is a file that is
-// neither empty nor a snapshot: a disk image named by mistake is not lost.
+// Throws HostError naming the path when there is a file that is neither empty nor a snapshot: a disk image named by
+// mistake is not lost. Other trouble shows when the file is made.
+void check_replaceable(const std::string& path);
+
+// Replaces the file when everything has been written. Throws HostError naming it.
 class SnapshotWriter {
  public:
-    explicit SnapshotWriter(const std::string& path);
+    SnapshotWriter(FileAccess& files, const std::string& path);
     ~SnapshotWriter();
 
     void put(std::span<const u8> bytes);

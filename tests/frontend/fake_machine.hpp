@@ -18,7 +18,7 @@ struct FakeMachine final : MachineControl {
     std::vector<MouseEvent> movements;
     u32 looks = 0, looks_until_finished = 5;
     bool quit_requested = false;
-    std::vector<std::string> saved;
+    u32 screenshots = 0, saves = 0;
     std::string message;
     MachineStatus state{GuestState::Running, 12.6, "bt"};
 
@@ -42,7 +42,8 @@ struct FakeMachine final : MachineControl {
     MachineStatus status() const override { return state; }
     bool finished() const override { return quit_requested || looks >= looks_until_finished; }
     void request_quit() override { quit_requested = true; }
-    void request_save(const std::string& path) override { saved.push_back(path); }
+    void request_screenshot() override { ++screenshots; }
+    void request_save() override { ++saves; }
     std::string take_message() override { return std::exchange(message, {}); }
 };
 

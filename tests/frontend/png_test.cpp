@@ -22,7 +22,7 @@ struct TemporaryFile {
 TEST_CASE("png: a picture written is the picture read") {
     const TemporaryFile file{"vellum-png-test-round.png"};
     Picture p{3, 2, {0x000000, 0xFFFFFF, 0x123456, 0xFF0000, 0x00FF00, 0x0000FF}};
-    write_png(file.path, p);
+    std::ofstream{file.path, std::ios::binary} << encode_png(p);
     const Picture read = read_png(file.path);
     REQUIRE(read.width == 3);
     REQUIRE(read.height == 2);
@@ -30,10 +30,7 @@ TEST_CASE("png: a picture written is the picture read") {
 }
 
 TEST_CASE("png: trouble names the file") {
-    const Picture p{1, 1, {0}};
-    REQUIRE_THROWS_AS(write_png("/no/such/folder/x.png", p), HostError);
-    REQUIRE_THROWS_WITH(write_png("/no/such/folder/x.png", p), Catch::Contains("/no/such/folder/x.png"));
-    REQUIRE_THROWS_AS(write_png("/tmp/x.png", Picture{}), HostError);
+    REQUIRE_THROWS_AS(encode_png(Picture{}), HostError);
     REQUIRE_THROWS_AS(read_png("/no/such/folder/x.png"), UsageError);
 }
 

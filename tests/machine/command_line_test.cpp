@@ -72,6 +72,7 @@ std::string text_of(const RunConfig& c) {
     add("save", c.save);
     add("restore", c.restore);
     add("log", c.log_topics);
+    add("sandbox", c.sandbox ? "" : "no");
     if (c.control) add("control", text_of(*c.control));
     if (c.gdb) add("gdb", c.gdb->port ? std::to_string(c.gdb->port) : c.gdb->path);
     add("start-stopped", c.start_stopped ? "yes" : "");
@@ -136,6 +137,8 @@ const Meaning options[] = {
     {{"--restore", "m.snapshot", "--save", "m.snapshot"}, "save=m.snapshot restore=m.snapshot"},
     {{"--log", "cpu,irq"}, "log=cpu,irq"},
     {{"--log", "all"}, "log=all"},
+    {{"--no-sandbox"}, "sandbox=no"},
+    {{"-no-sandbox"}, "sandbox=no"},
     {{"--control", "unix:/tmp/c"}, "control=unix:/tmp/c"},
     {{"--gdb", "2345"}, "gdb=2345"},
     {{"--gdb", "unix:/tmp/g"}, "gdb=/tmp/g"},

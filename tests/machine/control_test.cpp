@@ -14,9 +14,10 @@ namespace {
 struct Control {
     TemporaryFolder folder;
     TinyMachine tiny;
-    Session session{tiny.machine, "interp", false};
+    std::unique_ptr<FileAccess> files = make_direct_file_access();
+    Session session{tiny.machine, *files, "interp", false};
     Typist typist{tiny.machine.board()};
-    ControlContext context{session, tiny.machine, typist, false, [] { return std::string{"{}\n"}; }};
+    ControlContext context{session, *files, tiny.machine, typist, false, [] { return std::string{"{}\n"}; }};
 
     std::string operator()(const std::string& line) { return run_command(context, line); }
 };

@@ -66,8 +66,9 @@ class Heard {
 TEST_CASE("endpoints: a file takes what is sent, from its begin") {
     TemporaryFolder folder;
     folder.write("out", "something older and longer");
+    auto files = make_direct_file_access();
     EventLoop loop;
-    open_endpoint("--serial", {Endpoint::Kind::File, folder.file("out")}, loop, {})->put(bytes_of("hello"));
+    open_endpoint("--serial", {Endpoint::Kind::File, folder.file("out")}, loop, *files, {})->put(bytes_of("hello"));
     CHECK(folder.read("out") == "hello");
 }
 
@@ -85,13 +86,15 @@ TEST_CASE("endpoints: checking makes nothing and tells what opening would") {
 
 TEST_CASE("endpoints: a socket carries bytes both ways, to one peer after the other") {
     TemporaryFolder folder;
+    auto files = make_direct_file_access();
     EventLoop loop;
     Heard heard;
     std::string path = folder.file("line");
     {
-        auto sink = open_endpoint("--serial", {Endpoint::Kind::Unix, path}, loop, [&heard](std::span<const u8> bytes) {
-            heard.add({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-        });
+        auto sink =
+            open_endpoint("--serial", {Endpoint::Kind::Unix, path}, loop, *files, [&heard](std::span<const u8> bytes) {
+                heard.add({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+            });
         sink->put(bytes_of("nobody hears this"));
         for (const char* name : {"first", "other"}) {
             Client client{path};
@@ -102,18 +105,19 @@ TEST_CASE("endpoints: a socket carries bytes both ways, to one peer after the ot
             sink->put(bytes_of("hello"));
             CHECK(client.hear(5) == "hello");
         }
-        CHECK_THROWS_AS(open_endpoint("--serial", {Endpoint::Kind::Unix, path}, loop, {}), UsageError);
+        CHECK_THROWS_AS(open_endpoint("--serial", {Endpoint::Kind::Unix, path}, loop, *files, {}), UsageError);
     }
     CHECK_FALSE(std::filesystem::exists(path));
 }
 
 TEST_CASE("endpoints: input that is not wanted stays outside until it is") {
     TemporaryFolder folder;
+    auto files = make_direct_file_access();
     EventLoop loop;
     Heard heard;
     std::atomic<bool> wanted = true;
     auto sink = open_endpoint(
-        "--serial", {Endpoint::Kind::Unix, folder.file("line")}, loop,
+        "--serial", {Endpoint::Kind::Unix, folder.file("line")}, loop, *files,
         [&](std::span<const u8> bytes) {
             wanted = false;
             heard.add({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
@@ -132,8 +136,9 @@ TEST_CASE("endpoints: input that is not wanted stays outside until it is") {
 
 TEST_CASE("endpoints: control lines arrive one by one and are answered to who sent them") {
     TemporaryFolder folder;
+    auto files = make_direct_file_access();
     EventLoop loop;
-    LineServer server{"--control", folder.file("control"), loop,
+    LineServer server{"--control", folder.file("control"), loop, *files,
                       [](std::string line, Reply reply) { reply("<" + line + ">\n"); }};
     Client first{folder.file("control")}, second{folder.file("control")};
     first.say("one\ntw");

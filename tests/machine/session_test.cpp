@@ -16,6 +16,7 @@ constexpr std::initializer_list<u8> spin_for_ever = {0xEB, 0xFE};
 // The session's life in a thread of its own, as in a run.
 struct Running {
     TinyMachine tiny;
+    std::unique_ptr<FileAccess> files = make_direct_file_access();
     Session session;
     std::future<int> status;
     explicit Running(std::initializer_list<u8> code, ClockKind clock = ClockKind::Host)
@@ -25,7 +26,7 @@ struct Running {
                    config.clock = clock;
                    return config;
                }()},
-          session{tiny.machine, "interp", clock == ClockKind::Host},
+          session{tiny.machine, *files, "interp", clock == ClockKind::Host},
           status{std::async(std::launch::async, [this] { return session.run(); })} {}
     ~Running() { session.end(99); }
 

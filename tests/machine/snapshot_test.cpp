@@ -91,7 +91,7 @@ struct TestMachine {
         }
     }
     void run_for(u64 instructions) { run_until(state().instructions + instructions); }
-    void save(const std::string& path) { save_snapshot(machine.board(), path); }
+    void save(const std::string& path) { save_snapshot(machine.board(), *make_direct_file_access(), path); }
     void restore(const std::string& path) {
         machine.restore(Snapshot{path});
         machine.start();
@@ -289,11 +289,12 @@ TEST_CASE("snapshot: foreign, longer and newer files are refused, each in its ow
 
 TEST_CASE("snapshot: what was in the place stays until the new one is whole, and nothing else is left behind") {
     Folder folder;
+    auto files = make_direct_file_access();
     std::string file = folder.file("machine");
     TestMachine{EngineKind::Interp}.save(file);
     std::vector<u8> before = contents(file);
     {
-        SnapshotWriter unfinished{file};
+        SnapshotWriter unfinished{*files, file};
         unfinished.put(std::vector<u8>(1 << 20, 7));
         CHECK(contents(file) == before);
     }
@@ -302,10 +303,10 @@ TEST_CASE("snapshot: what was in the place stays until the new one is whole, and
     TestMachine{EngineKind::Interp}.save(file);
     CHECK(folder.count() == 1);
     CHECK(refusal(file) == "no refusal");
-    CHECK_THROWS_AS(SnapshotWriter{folder.file("no folder/machine")}, HostError);
-    CHECK_THROWS_AS(SnapshotWriter{"/dev/null"}, HostError);
+    CHECK_THROWS_AS((SnapshotWriter{*files, folder.file("no folder/machine")}), HostError);
+    CHECK_THROWS_AS((SnapshotWriter{*files, "/dev/null"}), HostError);
     write(folder.file("disk"), std::vector<u8>(512, 1));
-    CHECK_THROWS_AS(SnapshotWriter{folder.file("disk")}, HostError);
+    CHECK_THROWS_AS((SnapshotWriter{*files, folder.file("disk")}), HostError);
     CHECK(contents(folder.file("disk")) == std::vector<u8>(512, 1));
 }
 

@@ -51,6 +51,7 @@ class Process {
     Process& operator=(const Process&) = delete;
 
     void signal(int number) const;
+    int pid() const { return pid_; }
     bool running();
     Ended wait();
 

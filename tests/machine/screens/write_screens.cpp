@@ -3,10 +3,19 @@
 #include <fmt/format.h>
 
 #include <exception>
+#include <fstream>
 
 #include "frontend/png.hpp"
 #include "machine/firmware.hpp"
 #include "machine/screens_expected.hpp"
+
+namespace {
+
+void write_png(const std::string& path, const vellum::Picture& picture) {
+    std::ofstream{path, std::ios::binary} << vellum::encode_png(picture);
+}
+
+}  // namespace
 
 int main(int count, char** words) {
     using namespace vellum;
