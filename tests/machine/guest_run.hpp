@@ -65,6 +65,9 @@ class GuestRun {
         machine_->board().key({usage, false});
     }
 
+    const std::string& printed() const { return debug_text_; }
+    std::span<const u8> ram() { return machine_->board().ram(); }
+
     Nanoseconds guest_time() { return machine_->board().clock().guest_time(); }
 
     const Picture& picture() {
