@@ -83,6 +83,8 @@ std::string save(const ControlContext& c, std::string_view path) {
 std::string statistics(const ControlContext& c, std::string_view) { return c.statistics() + "ok\n"; }
 
 std::unique_ptr<BlockBackend> open_medium(const ControlContext& c, std::string_view path, bool cd) {
+    if (c.session.status().engine == "lockstep")
+        throw UsageError("in lockstep, drives keep what they began with: two machines cannot share it");
     if (path.empty() || path == "none") return nullptr;
     ImageAccess access = cd ? ImageAccess::ReadOnly : c.snapshot ? ImageAccess::Snapshot : ImageAccess::ReadWrite;
     FileWish wish = cd ? FileWish::Cd : c.snapshot ? FileWish::FloppyToRead : FileWish::Floppy;
