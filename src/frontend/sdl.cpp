@@ -56,8 +56,8 @@ class SdlLibrary {
     SdlLibrary& operator=(const SdlLibrary&) = delete;
 
  private:
-    // The text of keys is converted from this by glibc, which would open its converter's file for each key: it is open
-    // from the start, and stays so.
+    // The text of keys is converted from this by glibc, which would open its converter's file for each key: it is
+    // loaded from the start, and stays so.
     SDL_iconv_t latin_ = SDL_iconv_open("UTF-8", "ISO-8859-1");
 
     [[noreturn]] static void refuse(const char* why) {

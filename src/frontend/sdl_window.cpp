@@ -38,6 +38,10 @@ SdlWindow::SdlWindow() : followed_width_{start_width}, followed_height_{start_he
     window_.reset(opened(SDL_CreateWindow("Vellum", SDL_WINDOWPOS_UNDEFINED, SDL_WINDOWPOS_UNDEFINED, start_width,
                                           start_height, SDL_WINDOW_RESIZABLE),
                          "window"));
+    // The invisible pointer of a grabbed mouse is made when it is first wanted, for which libXcursor reads the themes'
+    // files: now, for later nothing can be opened.
+    SDL_ShowCursor(SDL_DISABLE);
+    SDL_ShowCursor(SDL_ENABLE);
     // A screen that changes little is cheapest to draw without starting up a GPU's driver; SDL_RENDER_DRIVER in the
     // environment chooses another renderer.
     const bool chosen = SDL_GetHint(SDL_HINT_RENDER_DRIVER) != nullptr;
