@@ -1,7 +1,6 @@
 """Boots as rows: host CPU seconds of the whole process, from its start to power-off or to a known text on the screen."""
 
 import os
-import socket
 import statistics
 import subprocess
 import tempfile
@@ -11,7 +10,7 @@ from typing import Optional
 
 from . import images
 from .report import number
-from .sides import Failed, Lines, cpu_seconds
+from .sides import Failed, connect_to, cpu_seconds
 
 PATIENCE = 300.0
 INSTALLER = Path("/usr/lib/debian-installer/images/12/i386/text/debian-installer/i386")
@@ -38,10 +37,7 @@ def until_text(words: list, serial: Path, text: bytes) -> float:
     process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline, seen = time.monotonic() + PATIENCE, b""
     try:
-        with socket.socket(socket.AF_UNIX) as line:
-            while not serial.exists() and time.monotonic() < deadline and process.poll() is None:
-                time.sleep(0.01)
-            line.connect(str(serial))
+        with connect_to(serial, process) as line:
             line.settimeout(1)
             while time.monotonic() < deadline:
                 try:

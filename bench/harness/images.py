@@ -75,7 +75,7 @@ def copy_scripts(folder: Path) -> None:
 
 
 def make_initramfs() -> Path:
-    """The default guest's initramfs, with our tree (uncompressed: nothing to unpack) behind it."""
+    """The default guest's initramfs, with our tree behind it."""
     root, native, data = OUT / "root", OUT / "native", OUT / "data"
     compile_programs(root / "bench")
     write_data(data)
@@ -110,7 +110,7 @@ def write_initramfs(root: Path, target: Path) -> Path:
     archive = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet", "--owner=0:0"], cwd=root, check=True,
                              input="\n".join(names).encode(), stdout=subprocess.PIPE)
     first = (GUEST / "initrd.gz").read_bytes()
-    target.write_bytes(first + b"\0" * (-len(first) % 4) + archive.stdout)
+    target.write_bytes(first + gzip.compress(archive.stdout, compresslevel=1, mtime=0))
     return target
 
 
@@ -149,7 +149,7 @@ def make_debian() -> Path:
 
 def make_cd(initramfs: Path, append: str) -> Path:
     """A CD with GRUB and the guest."""
-    folder, image = OUT / "cd", OUT / "cd.iso"
+    folder, image = OUT / "cd", initramfs.with_suffix(".iso")
     grub = folder / "boot" / "grub"
     grub.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(GUEST / "vmlinuz", folder / "boot" / "vmlinuz")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Optional
 
 from . import images
+from .reasons import ask_statistics
 
 MEMORY_MIB = 256
 QEMU = "qemu-system-i386"
@@ -96,6 +97,10 @@ class Side:
         after = cpu_seconds(self.process.pid)
         return Measurement(self._seconds(before, after, int(nanoseconds)), int(status), checksum.decode())
 
+    def statistics(self) -> dict:
+        """Counters of what the side has done so far, if it has any."""
+        return {}
+
     def stop(self) -> None:
         if self.process is not None:
             self.process.kill()
@@ -120,6 +125,20 @@ class Native(Side):
 
     def _seconds(self, before: float, after: float, nanoseconds: int) -> float:
         return nanoseconds / 1e9
+
+
+def connect_to(path: Path, process: subprocess.Popen) -> socket.socket:
+    """The socket that PROCESS, just started, will listen at."""
+    deadline = time.monotonic() + 10
+    while process.poll() is None and time.monotonic() < deadline:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(str(path))
+            return connection
+        except (FileNotFoundError, ConnectionRefusedError):
+            connection.close()
+            time.sleep(0.01)
+    raise Failed("it does not listen on its serial line")
 
 
 class Guest(Side):
@@ -149,22 +168,21 @@ class Guest(Side):
         raise NotImplementedError
 
     def start(self) -> None:
+        self._serial = self._begin()
+        self._lines.next_with(b"@ready", time.monotonic() + BOOT_PATIENCE)
+
+    def _begin(self) -> socket.socket:
+        """Starts the machine; returns its first serial line."""
         serial = Path(self._folder.name) / "serial"
         serial.unlink(missing_ok=True)
-        log = open(images.OUT / f"{self.name}.log", "wb")
         words = self.kernel_words(images.GUEST / "vmlinuz", self._initramfs, "quiet") + self.serial_words(serial)
-        words += self.disk_words(self._disk) if self._disk else []
-        self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=log, bufsize=0)
-        log.close()
-        self._lines = Lines(self.process.stdout)
-        self._lines.next_with(b"@ready", time.monotonic() + BOOT_PATIENCE)
-        self._serial = self._connect(serial)
+        self._launch(words + (self.disk_words(self._disk) if self._disk else []))
+        return connect_to(serial, self.process)
 
-    def _connect(self, serial: Path) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(str(serial))
-        return connection
+    def _launch(self, words: list) -> None:
+        with open(images.OUT / f"{self.name}.log", "wb") as log:
+            self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, bufsize=0)
+        self._lines = Lines(self.process.stdout)
 
     def _send(self, line: bytes) -> None:
         self._serial.sendall(line)
@@ -197,7 +215,13 @@ class Vellum(Guest):
         return self._start_words(MEMORY_MIB) + ["--cdrom", image, "--boot", "d"]
 
     def serial_words(self, path: Path) -> list:
-        return ["--serial", f"unix:{path}"]
+        return ["--serial", f"unix:{path}", "--control", f"unix:{self._control()}"]
+
+    def _control(self) -> Path:
+        return Path(self._folder.name) / "control"
+
+    def statistics(self) -> dict:
+        return ask_statistics(self._control())
 
     def disk_words(self, image: Path) -> list:
         return ["--hda", image, "--snapshot"]
@@ -221,3 +245,48 @@ class Qemu(Guest):
 
     def disk_words(self, image: Path) -> list:
         return ["-drive", f"file={image},format=raw,if=ide,snapshot=on"]
+
+
+class Bochs(Guest):
+    """Bochs starts no kernel itself: it gets a CD with GRUB. Its first serial line connects to a socket of ours."""
+
+    def __init__(self, name: str, initramfs: Path, disk: Optional[Path]):
+        super().__init__(name, initramfs, disk)
+        self._port = 0
+
+    def cd_words(self, image: Path) -> list:
+        lines = [
+            "display_library: rfb, options=\"timeout=0\"",
+            f"megs: {MEMORY_MIB}",
+            # Guest time never runs ahead of the host's, so that an idle guest sleeps.
+            "cpu: model=atom_n270, ips=100000000",
+            "clock: sync=slowdown",
+            "romimage: file=/usr/share/bochs/BIOS-bochs-latest",
+            "vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest",
+            "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14",
+            "ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15",
+            f"ata1-master: type=cdrom, path={image}, status=inserted",
+            "boot: cdrom",
+            "port_e9_hack: enabled=1",
+            f"log: {images.OUT / 'bochs.log'}",
+            "sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy",
+            "panic: action=fatal",
+            "error: action=ignore",
+            "info: action=ignore",
+        ]
+        if self._port:
+            lines.append(f"com1: enabled=1, mode=socket-client, dev=127.0.0.1:{self._port}")
+        if self._disk:
+            lines.append(f"ata0-master: type=disk, path={self._disk}, mode=volatile")
+        file = Path(self._folder.name) / "bochsrc"
+        file.write_text("\n".join(lines) + "\n")
+        go = Path(self._folder.name) / "commands"  # Debian's Bochs has its debugger built in, which waits for one
+        go.write_text("continue\n")
+        return ["bochs", "-q", "-f", file, "-rc", go]
+
+    def _begin(self) -> socket.socket:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.settimeout(BOOT_PATIENCE)
+            self._port = listener.getsockname()[1]
+            self._launch(self.cd_words(images.make_cd(self._initramfs, "")))
+            return listener.accept()[0]
