@@ -104,7 +104,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     static constexpr std::size_t most_refused = 1 << 12;
     std::vector<BlockKey> refused_;  // blocks that the verifier refused: the interpreter's, until `modes_` is emptied
     u64 blocks_refused_ = 0;
-    std::unordered_map<u64, u32> released_;      // by physical page: how often its code made way for data
+    std::unordered_map<u64, u32> released_;      // by physical page: how often its code was to make way for data
     std::unordered_set<u64> global_code_pages_;  // linear
     u64 repeated_fault_address_ = 0, repeated_fault_rip_ = 0;
     u32 repeated_faults_ = 0;

@@ -2,6 +2,7 @@
 #include "jit/dispatcher.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace vellum {
 
@@ -12,7 +13,7 @@ constexpr u32 patience = 16;     // faults at one site before it becomes a callo
 constexpr u32 first_term = 256;  // callouts before it is tried again; doubled each time
 constexpr u32 most_doublings = 12;
 constexpr std::size_t most_sites = 1 << 16;
-constexpr u32 most_releases = 8;      // of one page, before its code is held to be living beside data
+constexpr u32 most_releases = 8;      // of one page, before its code is held to be living beside data: a power of two
 constexpr u32 most_repetitions = 64;  // of the very same fault, filled each time
 
 u32 low_half(u64 value) { return static_cast<u32>(value); }
@@ -68,7 +69,10 @@ bool Translator::release_page(Linear address, const Block& running) {
     if (!translation) return false;
     Physical page = page_of((*translation).page);
     if (page == page_of(running.key.physical) || (running.straddles && page == running.second_page)) return false;
-    if (++released_[raw(page)] > most_releases) return false;
+    // Code that lived beside data may die later (firmware's, in memory that a kernel then gives away): ever more rarely
+    // it is tried again.
+    u32 wishes = ++released_[raw(page)];
+    if (wishes > most_releases && !std::has_single_bit(wishes)) return false;
     cache_.invalidate(page, 0, page_size - 1);
     interpreter_.forget_decoded(page);
     return spaces_.fill(*view_, address, Access::Write).what == AddressSpaces::Fill::Mapped;
