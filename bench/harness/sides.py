@@ -21,7 +21,7 @@ from .reasons import ask_statistics
 MEMORY_MIB = 256
 QEMU = "qemu-system-i386"
 QEMU_CPU = ["-accel", "tcg", "-cpu", "n270,stepping=10"]
-BOOT_PATIENCE = 300.0  # seconds until the agent must be ready
+BOOT_PATIENCE = 1200.0  # seconds until the agent must be ready; Bochs needs minutes
 
 
 @dataclass(frozen=True)
