@@ -72,6 +72,7 @@ Stop Translator::run() {
     view_ = nullptr;
     next_block_ = nullptr;
     pending_link_ = nullptr;
+    near_limit_ = false;
     obey_debugger();
     return run_until_stopped();
 }
@@ -113,9 +114,10 @@ Stop Translator::run_until_stopped() {
         if (state_.activity == Activity::Halted) return Stop::Halted;
         if (cpu_.debug.engaged() && cpu_.debug.stops_before(linear_eip())) return Stop::Debug;
         if (must_step() || (cpu_.debug.engaged() && cpu_.debug.breakpoint_at(linear_eip()))) {
-            near_limit_ = false;
             pending_link_ = nullptr;
             step(ZYDIS_MNEMONIC_INVALID);
+            // Up to the limit, and not one instruction only: each would otherwise become the beginning of a block.
+            near_limit_ = near_limit_ && state_.instruction_limit < state_.instructions + config_.most_instructions;
         } else {
             // What cannot be taken yet must not stop translated code at every poll.
             if (reasons) attention.disarm();
