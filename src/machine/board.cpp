@@ -109,9 +109,13 @@ void Board::request(bool BoardEvents::*what) {
     cpu_.attention.raise(Attention::Stop);
 }
 
-BoardEvents Board::take_events() { return std::exchange(events_, BoardEvents{}); }
+BoardEvents Board::take_events() {
+    if (mirror_) mirror_->take_events();
+    return std::exchange(events_, BoardEvents{});
+}
 
 void Board::reset() {
+    if (mirror_) mirror_->reset();
     for (Device* device : devices_) device->reset();
     a20_ = true;
     vellum::reset(state_);
@@ -139,6 +143,17 @@ void Board::serialize(Archive& archive) {
         cpu_.attention.clear(Attention::Nmi);
     update_interrupt();
     events_ = BoardEvents{};
+}
+
+// The mirror first: a timer of the world outside (a script that types) gives to both what they are to have now.
+void Board::advance() {
+    if (mirror_) mirror_->advance();
+    scheduler_.advance_to(clock_.guest_time());
+}
+
+void Board::skip_to(Nanoseconds time) {
+    if (mirror_) mirror_->skip_to(time);
+    clock_.skip_to(time);
 }
 
 // --- interrupts
@@ -237,11 +252,15 @@ void Board::receive(u32 port, u8 byte) {
     chips_->serial[port]->receive(byte);
     if (mirror_) mirror_->receive(port, byte);
 }
-void Board::change_cd(std::unique_ptr<BlockBackend> medium) {
+void Board::change_cd(const OpenMedium& open) {
     if (!chips_->cd) throw UsageError("there is no CD drive: --hdc took its place");
+    auto medium = open();
+    if (mirror_) mirror_->change_cd(open);
     chips_->cd->change_medium(std::move(medium));
 }
-void Board::change_floppy(u32 drive, std::unique_ptr<BlockBackend> medium) {
+void Board::change_floppy(u32 drive, const OpenMedium& open) {
+    auto medium = open();
+    if (mirror_) mirror_->change_floppy(drive, open);
     chips_->floppy.change_medium(static_cast<u8>(drive), std::move(medium));
 }
 bool Board::update_picture(Picture& picture) { return chips_->screen.update(clock_.guest_time(), picture); }

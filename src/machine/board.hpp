@@ -55,7 +55,11 @@ struct BoardEvents {
     bool power_off = false;
     bool physical_map_replaced = false;  // A20 changed: engines must forget
     std::optional<u32> debug_exit;
+    bool operator==(const BoardEvents&) const = default;
 };
+
+// Opens a medium to put into a drive; null: the drive is to be empty.
+using OpenMedium = std::function<std::unique_ptr<BlockBackend>()>;
 
 class Board final : public Outside {
  public:
@@ -71,16 +75,19 @@ class Board final : public Outside {
     const Firmware& firmware() const { return firmware_; }
     DrivePlaces drives();
 
-    void reset();
+    void reset();  // the mirror too
     // All but RAM and what is on the disks. After loading, engines must forget what they derived from the old state.
     void serialize(Archive& archive);
+    // Fires the timers that are due.
+    void advance();
+    // Instruction clock: an idle processor jumps to the next event.
+    void skip_to(Nanoseconds time);
     // The next event's time, which whoever asks is going to tell the engine; see on_deadline_moved.
     Nanoseconds announced_deadline() { return known_deadline_ = scheduler_.next_deadline(); }
     BoardEvents take_events();
-    bool has_events() const {
-        return events_.reset || events_.power_off || events_.physical_map_replaced || events_.debug_exit;
-    }
-    // Lockstep: what a person does to this board is done to that one too.
+    const BoardEvents& events() const { return events_; }
+    bool has_events() const { return events_ != BoardEvents{}; }
+    // Lockstep: what a person or the machine does to this board is done to that one too.
     void set_mirror(Board* mirror) { mirror_ = mirror; }
     // Called on the vCPU thread whenever an event may have moved to an earlier time than the engine was told.
     std::function<void()> on_deadline_moved;
@@ -93,8 +100,9 @@ class Board final : public Outside {
     void press_power_button();
     bool can_receive(u32 serial_port) const;
     void receive(u32 serial_port, u8 byte);
-    void change_cd(std::unique_ptr<BlockBackend> medium);
-    void change_floppy(u32 drive, std::unique_ptr<BlockBackend> medium);
+    // `open` is called once, and once more for the mirror; when it throws, nothing has changed.
+    void change_cd(const OpenMedium& open);
+    void change_floppy(u32 drive, const OpenMedium& open);
     // Bring what the last call left up to date; false when nothing changed.
     bool update_picture(Picture& picture);
     Picture screenshot();  // the screen as it is now

@@ -11,6 +11,7 @@
 #include "devices/block_backend.hpp"
 #include "devices/floppy_drive.hpp"
 #include "frontend/typing.hpp"
+#include "machine/lockstep.hpp"
 #include "machine/typist.hpp"
 
 namespace vellum {
@@ -83,11 +84,9 @@ std::string save(const ControlContext& c, std::string_view path) {
 std::string statistics(const ControlContext& c, std::string_view) { return c.statistics() + "ok\n"; }
 
 std::unique_ptr<BlockBackend> open_medium(const ControlContext& c, std::string_view path, bool cd) {
-    if (c.session.status().engine == "lockstep")
-        throw UsageError("in lockstep, drives keep what they began with: two machines cannot share it");
     if (path.empty() || path == "none") return nullptr;
-    ImageAccess access = cd ? ImageAccess::ReadOnly : c.snapshot ? ImageAccess::Snapshot : ImageAccess::ReadWrite;
-    FileWish wish = cd ? FileWish::Cd : c.snapshot ? FileWish::FloppyToRead : FileWish::Floppy;
+    ImageAccess access = cd ? ImageAccess::ReadOnly : c.discard_writes ? ImageAccess::Snapshot : ImageAccess::ReadWrite;
+    FileWish wish = cd ? FileWish::Cd : c.discard_writes ? FileWish::FloppyToRead : FileWish::Floppy;
     std::string name{path};
     Descriptor file = c.files.ask(wish, name).file, overlay;
     if (access == ImageAccess::Snapshot) overlay = c.files.ask(FileWish::Overlay, {}).file;
@@ -95,7 +94,7 @@ std::unique_ptr<BlockBackend> open_medium(const ControlContext& c, std::string_v
 }
 
 std::string change_cd(const ControlContext& c, std::string_view path) {
-    c.machine.board().change_cd(open_medium(c, path, true));
+    c.machine.board().change_cd([&] { return open_medium(c, path, true); });
     return "ok\n";
 }
 
@@ -106,9 +105,11 @@ std::string change_floppy(const ControlContext& c, std::string_view text) {
         drive = text[0] == 'b';
         text.remove_prefix(2);
     }
-    auto medium = open_medium(c, text, false);
-    if (medium && !floppy_geometry(medium->size())) throw UsageError(fmt::format("{}: larger than a floppy", text));
-    c.machine.board().change_floppy(drive, std::move(medium));
+    c.machine.board().change_floppy(drive, [&] {
+        auto medium = open_medium(c, text, false);
+        if (medium && !floppy_geometry(medium->size())) throw UsageError(fmt::format("{}: larger than a floppy", text));
+        return medium;
+    });
     return "ok\n";
 }
 
@@ -164,6 +165,8 @@ std::string run_command(const ControlContext& context, const std::string& line) 
         if (!command.takes_argument && !argument.empty()) return fmt::format("error: {} takes no argument\n", name);
         try {
             return command.handler(context, argument);
+        } catch (const LockstepDifference&) {
+            throw;  // ends the run
         } catch (const std::exception& trouble) {
             return fmt::format("error: {}\n", trouble.what());
         }

@@ -17,11 +17,11 @@ struct ControlContext {
     FileAccess& files;
     Machine& machine;
     Typist& typist;
-    bool snapshot;
+    bool discard_writes;  // to media that are put in: --snapshot, lockstep
     std::function<std::string()> statistics;  // JSON; vCPU thread
 };
 
-// Runs one command on the vCPU thread; returns the answer, newline included.
+// Runs one command on the vCPU thread; returns the answer, newline included. Throws LockstepDifference only.
 std::string run_command(const ControlContext& context, const std::string& line);
 
 }  // namespace vellum

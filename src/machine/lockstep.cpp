@@ -4,139 +4,183 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstring>
+
+#include "machine/state_differences.hpp"
 
 namespace vellum {
 
 namespace {
 
-constexpr u64 stretch = 500;                 // instructions between comparisons of registers
-constexpr u64 memory_interval = 10'000'000;  // and of all memory
+constexpr u64 stretch = 2000;              // instructions between comparisons of the processors
+constexpr u64 long_interval = 10'000'000;  // and of all chips and all memory
 
-class Columns {
- public:
-    void row(const std::string& name, u64 first, u64 second) {
-        if (first != second) ++differences_;
-        text_ += fmt::format("{} {:<14} {:016x}  {:016x}\n", first != second ? '*' : ' ', name, first, second);
-    }
-    void bytes(const std::string& name, const u8* first, const u8* second, std::size_t count) {
-        for (std::size_t i = 0; i < count; i += 8) {
-            u64 a = 0, b = 0;
-            std::memcpy(&a, first + i, 8);
-            std::memcpy(&b, second + i, 8);
-            if (a != b) row(fmt::format("{}+{}", name, i), a, b);
-        }
-    }
-    void segment(const std::string& name, const Segment& a, const Segment& b) {
-        row(name, a.selector, b.selector);
-        if (a.base != b.base) row(name + " base", a.base, b.base);
-        if (a.limit != b.limit) row(name + " limit", a.limit, b.limit);
-        if (a.access != b.access) row(name + " access", a.access, b.access);
-    }
-    std::string text() const { return differences_ ? text_ : std::string{}; }
-
- private:
-    std::string text_;
-    int differences_ = 0;
+struct Pending {
+    bool interrupt, non_maskable;
+    BoardEvents events;
+    bool operator==(const Pending&) const = default;
 };
+
+Pending pending(Board& board) {
+    return {board.interrupt_pending(), (board.cpu().attention.reasons() & Attention::Nmi) != 0, board.events()};
+}
+
+std::string describe(const Pending& p) {
+    return fmt::format("interrupt {}, NMI {}, reset {}, power off {}, A20 {}, debug exit {}", p.interrupt,
+                       p.non_maskable, p.events.reset, p.events.power_off, p.events.physical_map_replaced,
+                       p.events.debug_exit ? static_cast<i64>(*p.events.debug_exit) : -1);
+}
+
+// Sections of an archive begin with the length of their name, the name, and a version (Archive::section).
+bool is_heading(const std::vector<u8>& bytes, std::size_t at) {
+    constexpr std::size_t longest = 32;
+    if (at + 8 > bytes.size()) return false;
+    u32 length, version;
+    std::memcpy(&length, &bytes[at], 4);
+    if (length < 2 || length > longest || at + 8 + length > bytes.size()) return false;
+    std::memcpy(&version, &bytes[at + 4 + length], 4);
+    auto name = bytes.begin() + static_cast<std::ptrdiff_t>(at) + 4;
+    return version > 0 && version < 10 &&
+           std::all_of(name, name + length, [](u8 c) { return c == ' ' || c == '-' || c == '_' || std::isalnum(c); });
+}
+
+// The section that a byte lies in and how far from its beginning, for people.
+std::string place_in(const std::vector<u8>& bytes, std::size_t position) {
+    std::size_t at = position;
+    while (at > 0 && !is_heading(bytes, at)) --at;
+    std::string name(bytes.begin() + static_cast<std::ptrdiff_t>(at) + 4,
+                     bytes.begin() + static_cast<std::ptrdiff_t>(at) + 4 + bytes[at]);
+    return fmt::format("{} + {}", name, position - at);
+}
+
+std::vector<u8> kept_block(BlockBackend& image, u64 offset) {
+    std::vector<u8> bytes(std::min<u64>(BlockBackend::kept_block, image.size() - offset));
+    if (!image.read(offset, bytes)) bytes.clear();
+    return bytes;
+}
 
 }  // namespace
 
-std::string describe_differences(const CpuState& a, const CpuState& b) {
-    constexpr const char* registers[8] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
-    constexpr const char* segments[6] = {"es", "cs", "ss", "ds", "fs", "gs"};
-    Columns c;
-    for (int i = 0; i < 8; ++i) c.row(registers[i], a.gpr[i], b.gpr[i]);
-    c.row("eip", a.eip, b.eip);
-    c.row("eflags", a.eflags, b.eflags);
-    c.row("instructions", a.instructions, b.instructions);
-    for (int i = 0; i < 6; ++i) c.segment(segments[i], a.seg[i], b.seg[i]);
-    c.segment("ldtr", a.ldtr, b.ldtr);
-    c.segment("tr", a.tr, b.tr);
-    c.row("cr0", a.cr0, b.cr0);
-    c.row("cr2", a.cr2, b.cr2);
-    c.row("cr3", a.cr3, b.cr3);
-    c.row("cr4", a.cr4, b.cr4);
-    c.row("efer", a.efer, b.efer);
-    c.row("cpl", a.cpl, b.cpl);
-    c.row("activity", static_cast<u8>(a.activity), static_cast<u8>(b.activity));
-    c.row("shadow", static_cast<u8>(a.shadow), static_cast<u8>(b.shadow));
-    c.row("gdtr", a.gdtr.base ^ u64{a.gdtr.limit} << 48, b.gdtr.base ^ u64{b.gdtr.limit} << 48);
-    c.row("idtr", a.idtr.base ^ u64{a.idtr.limit} << 48, b.idtr.base ^ u64{b.idtr.limit} << 48);
-    for (int i = 0; i < 8; ++i) c.row(fmt::format("dr{}", i), a.dr[i], b.dr[i]);
-    c.row("fpu control", a.fpu.control, b.fpu.control);
-    c.row("fpu status", a.fpu.status, b.fpu.status);
-    c.row("fpu tags", a.fpu.tags, b.fpu.tags);
-    c.row("mxcsr", a.fpu.mxcsr, b.fpu.mxcsr);
-    for (int i = 0; i < 8; ++i) {
-        // Bytes 10-15 of a register's slot are reserved.
-        u16 high_a = 0, high_b = 0;
-        std::memcpy(&high_a, a.fpu.st[i] + 8, 2);
-        std::memcpy(&high_b, b.fpu.st[i] + 8, 2);
-        c.bytes(fmt::format("st{}", i), a.fpu.st[i], b.fpu.st[i], 8);
-        if (high_a != high_b) c.row(fmt::format("st{} high", i), high_a, high_b);
-        c.bytes(fmt::format("xmm{}", i), a.fpu.xmm[i], b.fpu.xmm[i], 16);
-    }
-    return c.text();
+LockstepEngine::LockstepEngine(std::unique_ptr<Engine> engine, Board& first, Board& follower)
+    : engine_{std::move(engine)}, first_{first}, second_{follower}, interpreter_{follower.cpu()} {
+    second_.on_deadline_moved = [this] { set_limit_of_second(target_); };
 }
 
-LockstepEngine::LockstepEngine(std::unique_ptr<Engine> first, Board& board, Machine& shadow)
-    : first_{std::move(first)}, board_{board}, shadow_{shadow}, next_memory_check_{memory_interval} {}
+void LockstepEngine::state_replaced() {
+    engine_->state_replaced();
+    interpreter_.state_replaced();
+}
 
-// Brings the shadow to the same number of instructions.
+// --- running
+
+// What other threads ask for (Attention::Stop) is granted at the end of the stretch. In its middle the first engine may
+// just have taken an interrupt, and the second one, which stops by its count of instructions, would not have.
+Stop LockstepEngine::run_first() {
+    for (;;) {
+        Stop stop = engine_->run();
+        if (stop != Stop::Attention || first_.has_events()) return stop;
+        first_.cpu().attention.clear(Attention::Stop);
+    }
+}
+
+void LockstepEngine::set_limit_of_second(u64 target) {
+    Nanoseconds next = second_.announced_deadline();
+    u64 at = next == ~Nanoseconds{0} ? ~u64{0} : second_.clock().instructions_at(next);
+    second_.state().instruction_limit = std::min(target, at);
+}
+
+// Brings the second board to the same number of instructions.
 void LockstepEngine::follow() {
-    CpuState& state = shadow_.board().state();
-    u64 target = board_.state().instructions;
-    while (state.instructions < target) {
-        shadow_.board().cpu().attention.clear(Attention::Stop);
-        Machine::Slice slice = shadow_.run_slice(target);
-        if (slice.kind != Machine::Slice::Kind::Stopped) break;
+    CpuState& state = second_.state();
+    target_ = first_.state().instructions;
+    while (state.instructions < target_ && !second_.has_events()) {
+        second_.cpu().attention.clear(Attention::Stop);
+        second_.scheduler().advance_to(second_.clock().guest_time());
+        set_limit_of_second(target_);
+        Stop stop = interpreter_.run();
+        if (stop == Stop::Halted || stop == Stop::TripleFault) return;
     }
-}
-
-void LockstepEngine::compare_memory() {
-    auto ours = board_.memory().backing().bytes(), shadows = shadow_.board().memory().backing().bytes();
-    for (std::size_t page = 0; page < ours.size(); page += page_size) {
-        if (std::memcmp(ours.data() + page, shadows.data() + page, page_size) == 0) continue;
-        std::size_t at = page;
-        while (ours[at] == shadows[at]) ++at;
-        throw LockstepDifference(
-            fmt::format("memory differs at storage offset {:#x}: {:02x} and {:02x} (last equal: {})", at, ours[at],
-                        shadows[at], last_equal_));
-    }
-}
-
-void LockstepEngine::compare() {
-    const CpuState &ours = board_.state(), &shadows = shadow_.board().state();
-    std::string differences = describe_differences(ours, shadows);
-    if (!differences.empty())
-        throw LockstepDifference(fmt::format("the engines differ between instruction {} and {}; {} and interp:\n{}",
-                                             last_equal_, ours.instructions, first_->name(), differences));
-    last_equal_ = ours.instructions;
-    if (ours.instructions < next_memory_check_) return;
-    next_memory_check_ = ours.instructions + memory_interval;
-    compare_memory();
 }
 
 Stop LockstepEngine::run() {
-    CpuState& state = board_.state();
-    for (;;) {
-        u64 outer = state.instruction_limit;
-        u64 stop_at = std::min(outer, state.instructions + stretch);
-        state.instruction_limit = stop_at;
-        DebugPoints& debug = board_.cpu().debug;
-        shadow_.board().cpu().debug.begin_run(debug.stepping());  // a single step holds interrupts off on both
-        Stop stop = first_->run();
-        follow();
-        // The shadow knows no breakpoints: it may be about to take the interrupt whose handler begins with one.
-        if (stop == Stop::Debug) return stop;
-        // A reset or power-off waits to be handled: the shadow has handled its own already.
-        if (board_.has_events()) return stop;
-        compare();
-        bool deadline_moved = state.instruction_limit != stop_at || outer <= state.instructions;
-        if (stop != Stop::InstructionLimit || deadline_moved) return stop;
-        state.instruction_limit = outer;
+    CpuState& state = first_.state();
+    state.instruction_limit = std::min(state.instruction_limit, state.instructions + stretch);
+    second_.cpu().debug.begin_run(first_.cpu().debug.stepping());  // a single step holds interrupts off on both
+    Stop stop = run_first();
+    follow();
+    // The second one knows no breakpoints: it may be about to take the interrupt whose handler begins with one.
+    if (stop == Stop::Debug) return stop;
+    compare_processors();
+    BoardEvents events = first_.events();
+    if (events.reset || events.power_off || events.debug_exit) {
+        compare_all();
+    } else if (state.instructions >= next_long_comparison_) {
+        next_long_comparison_ = state.instructions + long_interval;
+        compare_chips();
+        compare_memory();
     }
+    return stop;
+}
+
+// --- comparing
+
+void LockstepEngine::differ(const std::string& what) const {
+    throw LockstepDifference(fmt::format("the engines differ between instruction {} and {}; {} and interp:\n{}",
+                                         last_equal_, first_.state().instructions, engine_->name(), what));
+}
+
+void LockstepEngine::compare_processors() {
+    const CpuState &ours = first_.state(), &seconds = second_.state();
+    if (!same_registers(ours, seconds)) differ(describe_differences(ours, seconds));
+    Pending waiting = pending(first_), seconds_waiting = pending(second_);
+    if (waiting != seconds_waiting) differ(fmt::format("  {}\n  {}\n", describe(waiting), describe(seconds_waiting)));
+    last_equal_ = ours.instructions;
+}
+
+void LockstepEngine::compare_chips() {
+    Archive ours = Archive::saver(), seconds = Archive::saver();
+    first_.serialize(ours);
+    second_.serialize(seconds);
+    const auto &a = ours.bytes(), &b = seconds.bytes();
+    if (a == b) return;
+    std::size_t at = static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
+    differ(fmt::format("  state of {}: {:02x} and {:02x}\n", place_in(a, at), at < a.size() ? a[at] : 0,
+                       at < b.size() ? b[at] : 0));
+}
+
+// Untouched memory is zero, and is not touched here. A page that one of them has used, the other one may have too.
+void LockstepEngine::compare_memory() {
+    SharedMemory &ours = first_.memory().backing(), &seconds = second_.memory().backing();
+    for (SharedMemory* used : {&ours, &seconds})
+        for (auto [begin, end] : used->used_ranges()) {
+            auto a = ours.bytes().subspan(begin, end - begin), b = seconds.bytes().subspan(begin, end - begin);
+            if (std::memcmp(a.data(), b.data(), a.size()) == 0) continue;
+            std::size_t at = static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin()).first - a.begin());
+            differ(fmt::format("  memory at storage offset {:#x}: {:02x} and {:02x}\n", begin + at, a[at], b[at]));
+        }
+}
+
+void LockstepEngine::compare_disks() {
+    DrivePlaces ours = first_.drives(), seconds = second_.drives();
+    for (std::size_t i = 0; i < drive_places; ++i) {
+        BlockBackend *a = ours[i].medium, *b = seconds[i].medium;
+        if (!a != !b) differ(fmt::format("  {}: only one of them has a medium\n", ours[i].option));
+        if (!a) continue;
+        std::vector<u64> blocks = a->blocks_kept_apart();
+        if (blocks != b->blocks_kept_apart())
+            differ(fmt::format("  {}: other blocks have been written\n", ours[i].option));
+        for (u64 offset : blocks)
+            if (kept_block(*a, offset) != kept_block(*b, offset))
+                differ(fmt::format("  {}: the block at {:#x} holds something else\n", ours[i].option, offset));
+    }
+}
+
+void LockstepEngine::compare_all() {
+    compare_processors();
+    compare_chips();
+    compare_memory();
+    compare_disks();
 }
 
 }  // namespace vellum

@@ -33,11 +33,6 @@ std::unique_ptr<Engine> make_plain_engine(const MachineConfig& config, Cpu& cpu)
     return make_translator(cpu, translation);
 }
 
-MachineConfig with_interpreter(MachineConfig config) {
-    config.engine = EngineKind::Interp;
-    return config;
-}
-
 }  // namespace
 
 Machine::Machine(const MachineConfig& config, BoardParts parts, Log& log, std::optional<BoardParts> shadow_parts)
@@ -46,9 +41,11 @@ Machine::Machine(const MachineConfig& config, BoardParts parts, Log& log, std::o
     board_ = std::make_unique<Board>(config, std::move(parts), log);
     engine_ = make_plain_engine(config, board_->cpu());
     if (shadow_parts) {
-        shadow_ = std::make_unique<Machine>(with_interpreter(config), std::move(*shadow_parts), log);
-        board_->set_mirror(&shadow_->board());
-        engine_ = std::make_unique<LockstepEngine>(std::move(engine_), *board_, *shadow_);
+        second_board_ = std::make_unique<Board>(config, std::move(*shadow_parts), log);
+        board_->set_mirror(second_board_.get());
+        auto lockstep = std::make_unique<LockstepEngine>(std::move(engine_), *board_, *second_board_);
+        lockstep_ = lockstep.get();
+        engine_ = std::move(lockstep);
     }
     if (config.clock == ClockKind::Host)
         keeper_ = std::make_unique<TimeKeeper>([this] { board_->cpu().attention.raise(Attention::Stop); });
@@ -71,16 +68,16 @@ void Machine::set_deadline() {
     }
 }
 
-// The shadow of a lockstep run resets itself when its own guest asks; a person's reset is for both.
-void Machine::press_reset() {
-    reset();
-    if (shadow_) shadow_->reset();
-}
+void Machine::press_reset() { reset(); }
 
 void Machine::restore(const Snapshot& snapshot) {
     snapshot.load(*board_);
+    if (second_board_) snapshot.load(*second_board_);
     engine_->state_replaced();
-    if (shadow_) shadow_->restore(snapshot);
+}
+
+void Machine::compare_boards() {
+    if (lockstep_) lockstep_->compare_all();
 }
 
 void Machine::reset() {
@@ -105,7 +102,7 @@ Machine::Slice Machine::run_slice(u64 limit) {
     limit_ = limit;
     CpuState& state = board_->state();
     GuestClock& clock = board_->clock();
-    board_->scheduler().advance_to(clock.guest_time());
+    board_->advance();
     if (auto status = handle_events()) return {Slice::Kind::Ended, 0, *status};
     set_deadline();
     if (state.instructions >= limit_) return {Slice::Kind::Stopped};
@@ -119,7 +116,7 @@ Machine::Slice Machine::run_slice(u64 limit) {
         case Stop::Halted: {
             Nanoseconds next = board_->scheduler().next_deadline();
             if (clock.kind() == ClockKind::Instructions && next != ~Nanoseconds{0}) {
-                clock.skip_to(next);
+                board_->skip_to(next);
                 return {Slice::Kind::Stopped};
             }
             return {Slice::Kind::Idle, next};

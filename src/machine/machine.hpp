@@ -10,11 +10,12 @@
 
 namespace vellum {
 
+class LockstepEngine;
 class Snapshot;
 
 class Machine {
  public:
-    // `shadow_parts`: for EngineKind::Lockstep, what the second machine gets (its output goes nowhere).
+    // `shadow_parts`: for EngineKind::Lockstep, what the second board gets (its output goes nowhere).
     Machine(const MachineConfig& config, BoardParts parts, Log& log, std::optional<BoardParts> shadow_parts = {});
     ~Machine();
 
@@ -35,8 +36,10 @@ class Machine {
     Slice run_slice(u64 limit = ~u64{0});
 
     void press_reset();  // what a person does; vCPU thread
-    // Both machines of a lockstep run. Throws UsageError that names the file; the machine is of no use then.
+    // Both boards of a lockstep run. Throws UsageError that names the file; the machine is of no use then.
     void restore(const Snapshot& snapshot);
+    // Throws LockstepDifference when the two boards of a lockstep run differ in anything at all.
+    void compare_boards();
     // Guest time runs only between start and stop (host clock).
     void start() { board_->clock().start(); }
     void stop() { board_->clock().stop(); }
@@ -48,9 +51,10 @@ class Machine {
 
     bool reboot_;
     u64 limit_ = ~u64{0};
-    std::unique_ptr<Machine> shadow_;  // lockstep only
+    std::unique_ptr<Board> second_board_;  // lockstep only
     std::unique_ptr<Board> board_;
     std::unique_ptr<Engine> engine_;
+    LockstepEngine* lockstep_ = nullptr;  // engine_, if it is that one
     std::function<Nanoseconds()> host_time_;
     std::unique_ptr<TimeKeeper> keeper_;  // host clock only
 };

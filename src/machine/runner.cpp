@@ -45,11 +45,14 @@ std::unique_ptr<BlockBackend> open_disk(const std::string& option, const std::st
     }
 }
 
+bool discards_writes(const MachineConfig& config) {
+    return config.snapshot || config.engine == EngineKind::Lockstep;  // two machines cannot share a disk
+}
+
 void open_images(const MachineConfig& config, BoardParts& parts) {
     constexpr const char* disk_options[4] = {"--hda", "--hdb", "--hdc", "--hdd"};
     constexpr const char* floppy_options[2] = {"--fda", "--fdb"};
-    bool discard = config.snapshot || config.engine == EngineKind::Lockstep;  // two machines cannot share a disk
-    ImageAccess access = discard ? ImageAccess::Snapshot : ImageAccess::ReadWrite;
+    ImageAccess access = discards_writes(config) ? ImageAccess::Snapshot : ImageAccess::ReadWrite;
     for (u32 i = 0; i < 4; ++i) parts.disks[i] = open_disk(disk_options[i], config.disks[i], access, disk_sector);
     for (u32 i = 0; i < 2; ++i) {
         parts.floppies[i] = open_disk(floppy_options[i], config.floppies[i], access, disk_sector);
@@ -59,6 +62,12 @@ void open_images(const MachineConfig& config, BoardParts& parts) {
     }
     parts.cd = open_disk("--cdrom", config.cdrom, ImageAccess::ReadOnly, cd_sector);
 }
+
+// The port answers although nobody listens.
+class NowhereSink final : public ByteSink {
+ public:
+    void put(std::span<const u8>) override {}
+};
 
 // Serial input waits here until the guest has room; no more is read from outside while much is waiting.
 struct SerialInput {
@@ -262,7 +271,9 @@ class Run {
     // The same firmware and images (whose writes lockstep discards), and far ends that lead nowhere.
     std::optional<BoardParts> shadow_parts() {
         if (config_.machine.engine != EngineKind::Lockstep) return std::nullopt;
-        return board_inputs();
+        BoardParts parts = board_inputs();
+        if (config_.machine.debug_console) parts.debug_console = std::make_unique<NowhereSink>();
+        return parts;
     }
 
     void receive(u32 port, std::vector<u8> bytes) {
@@ -277,8 +288,8 @@ class Run {
     void open_control() {
         control_.emplace("--control", config_.control->path, *loop_, *files_, [this](std::string line, Reply reply) {
             session_->post([this, line = std::move(line), reply = std::move(reply)] {
-                ControlContext context{
-                    *session_, *files_, *machine_, *typist_, config_.machine.snapshot, [this] { return statistics(); }};
+                ControlContext context{*session_, *files_, *machine_, *typist_, discards_writes(config_.machine),
+                                       [this] { return statistics(); }};
                 reply(run_command(context, line));
             });
         });

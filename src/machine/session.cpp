@@ -63,6 +63,7 @@ void Session::save(const std::string& path) {
     std::exception_ptr trouble;
     try {
         if (!machine_.board().flush_disks()) throw HostError("disk image: the host could not write all of it");
+        machine_.compare_boards();
         save_snapshot(machine_.board(), files_, path);
     } catch (...) {
         trouble = std::current_exception();

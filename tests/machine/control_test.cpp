@@ -12,12 +12,10 @@ using Catch::Matchers::StartsWith;
 namespace {
 
 struct Control {
-    explicit Control(const char* engine = "interp") : session{tiny.machine, *files, engine, false} {}
-
     TemporaryFolder folder;
     TinyMachine tiny;
     std::unique_ptr<FileAccess> files = make_direct_file_access();
-    Session session;
+    Session session{tiny.machine, *files, "interp", false};
     Typist typist{tiny.machine.board()};
     ControlContext context{session, *files, tiny.machine, typist, false, [] { return std::string{"{}\n"}; }};
 
@@ -119,10 +117,4 @@ TEST_CASE("control: reset starts the processor again") {
     CHECK(control.tiny.machine.board().state().eip != 0xFFF0);
     CHECK(control("reset") == "ok\n");
     CHECK(control.tiny.machine.board().state().eip == 0xFFF0);
-}
-
-TEST_CASE("control: in lockstep a changed disk is refused (one of the two machines got it, and they differed)") {
-    Control control{"lockstep"};
-    CHECK_THAT(control("change-cd none"), StartsWith("error: in lockstep"));
-    CHECK_THAT(control("change-floppy b none"), StartsWith("error: in lockstep"));
 }

@@ -3,7 +3,7 @@
 
 #include "machine/guest_clock.hpp"
 #include "machine/isa_lines.hpp"
-#include "machine/lockstep.hpp"
+#include "machine/state_differences.hpp"
 #include "machine/statistics.hpp"
 
 using namespace vellum;

@@ -11,8 +11,8 @@
 
 #include "base/host_error.hpp"
 #include "machine/guest_run.hpp"
-#include "machine/lockstep.hpp"
 #include "machine/snapshot_file.hpp"
+#include "machine/state_differences.hpp"
 #include "roms/embedded.hpp"
 
 using namespace vellum;
@@ -405,7 +405,7 @@ TEST_CASE("snapshot: a second floppy drive from which the disk was taken is ther
         BoardParts with_second = drives.parts();
         with_second.floppies[1] = open_image(drives.folder.file("second"), ImageAccess::ReadWrite, 512);
         TestMachine machine{drives.config, std::move(with_second)};
-        machine.machine.board().change_floppy(1, nullptr);
+        machine.machine.board().change_floppy(1, [] { return nullptr; });
         machine.save(drives.file);
     }
     auto parts = drives.parts();
