@@ -17,7 +17,7 @@ constexpr const char* bad_address = "E14";    // EFAULT
 constexpr const char* not_permitted = "E01";  // EPERM
 constexpr const char* unknown = "";
 // Signals as GDB numbers them.
-constexpr u32 signal_int = 2, signal_trap = 5;
+constexpr u32 signal_int = 2, signal_trap = 5, signal_abort = 6;
 // The one thread. Thread 0 would mean "any".
 constexpr const char* thread = "01";
 constexpr u32 most_bytes = GdbReader::longest_packet / 2 - 16;
@@ -59,6 +59,7 @@ void GdbServer::connected() {
     reader_ = {};
     run_ = Run::Halted;
     last_stop_ = fmt::format("T{:02x}thread:{};", signal_trap, thread);
+    target_.show_shutdowns(true);
     actions_.halt();
 }
 
@@ -207,8 +208,9 @@ void GdbServer::interrupt() {
 }
 
 void GdbServer::stopped() {
-    if (run_ != Run::Running || !attached_ || !target_.reached()) return;
-    report_stop(stop_text(*target_.reached()));
+    if (run_ != Run::Running || !attached_) return;
+    if (target_.shut_down()) return report_stop(fmt::format("T{:02x}thread:{};", signal_abort, thread));
+    if (target_.reached()) report_stop(stop_text(*target_.reached()));
 }
 
 void GdbServer::report_stop(std::string text) {
@@ -240,6 +242,7 @@ void GdbServer::ended(int exit_status) {
 
 std::string GdbServer::detach() {
     target_.remove_all();
+    target_.show_shutdowns(false);
     target_.prepare_run(false);
     run_ = Run::Running;
     actions_.go();
@@ -249,6 +252,7 @@ std::string GdbServer::detach() {
 std::string GdbServer::kill() {
     attached_ = false;
     target_.remove_all();
+    target_.show_shutdowns(false);
     actions_.kill();
     return ok;
 }

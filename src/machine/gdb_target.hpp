@@ -30,6 +30,8 @@ class GdbTarget {
     void remove(const DebugPoint& point) { points().remove(point); }
     void remove_all() { points().clear(); }
     void prepare_run(bool step) { points().begin_run(step); }
+    void show_shutdowns(bool wanted) { machine_.show_shutdowns(wanted); }
+    bool shut_down() { return cpu().state.activity == Activity::Shutdown; }
     const std::optional<DebugPoints::Reached>& reached() { return points().reached(); }
 
     std::string monitor(std::string_view command);  // the answer, of whole lines

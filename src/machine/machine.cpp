@@ -71,6 +71,7 @@ void Machine::set_deadline() {
 void Machine::press_reset() { reset(); }
 
 void Machine::restore(const Snapshot& snapshot) {
+    shutdown_shown_ = false;
     snapshot.load(*board_);
     if (second_board_) snapshot.load(*second_board_);
     engine_->state_replaced();
@@ -81,6 +82,7 @@ void Machine::compare_boards() {
 }
 
 void Machine::reset() {
+    shutdown_shown_ = false;
     board_->reset();
     engine_->state_replaced();
 }
@@ -110,6 +112,7 @@ Machine::Slice Machine::run_slice(u64 limit) {
     if (auto status = handle_events()) return {Slice::Kind::Ended, 0, *status};
     switch (stop) {
         case Stop::TripleFault:
+            if (shows_shutdowns_ && !std::exchange(shutdown_shown_, true)) return {Slice::Kind::Debug};
             if (!reboot_) return {Slice::Kind::Ended, 0, exit_status::triple_fault};
             reset();
             return {Slice::Kind::Stopped};

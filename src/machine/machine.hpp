@@ -27,13 +27,17 @@ class Machine {
             Stopped,  // Attention::Stop, or the instruction limit was reached: look around and call again
             Idle,     // halted: nothing happens before `until` (guest time) unless somebody does something
             Ended,    // the machine is off: `exit_status`
-            Debug,    // Cpu::debug tells why
+            Debug,    // Cpu::debug tells why, or the processor shut down
         } kind;
         Nanoseconds until = 0;
         int exit_status = 0;
     };
     // Stops at the latest when `limit` instructions have retired in all (instruction clock only).
     Slice run_slice(u64 limit = ~u64{0});
+
+    // A debugger wants to see a shutdown (triple fault) before it resets the machine or ends it: Slice::Kind::Debug
+    // comes first, and what follows from the shutdown with the next slice.
+    void show_shutdowns(bool wanted) { shows_shutdowns_ = wanted; }
 
     void press_reset();  // what a person does; vCPU thread
     // Both boards of a lockstep run. Throws UsageError that names the file; the machine is of no use then.
@@ -50,6 +54,7 @@ class Machine {
     std::optional<int> handle_events();
 
     bool reboot_;
+    bool shows_shutdowns_ = false, shutdown_shown_ = false;
     u64 limit_ = ~u64{0};
     std::unique_ptr<Board> second_board_;  // lockstep only
     std::unique_ptr<Board> board_;

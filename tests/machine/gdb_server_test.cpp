@@ -345,6 +345,17 @@ TEST_CASE("gdb: a running guest is interrupted, and asked why it stands") {
     CHECK(c.ask("?") == "T02thread:01;");
 }
 
+TEST_CASE("gdb: a triple fault stops before the machine resets, and goes on from there") {
+    Debugged c;
+    c.ask("M100100,9:0f011d000028000f0b");  // lidt [280000h], which holds zeros; ud2
+    CHECK(c.ask("c") == "T06thread:01;");
+    CHECK(c.eip() == loop_at + 7);
+    CHECK(c.word_at(loop_at + 7) << 16 == 0x0B0F0000);
+    CHECK(c.ask("c") == "no reply");
+    CHECK(c.machine->board().state().activity == Activity::Running);
+    CHECK(c.machine->board().state().idtr.limit != 0);
+}
+
 TEST_CASE("gdb: a debugger that detaches or vanishes leaves nothing behind") {
     bool vanishes = GENERATE(false, true);
     Debugged c;
