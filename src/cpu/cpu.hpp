@@ -64,6 +64,9 @@ class Cpu {
     Fault write_bytes(Seg segment, u32 offset, std::span<const u8> bytes);  // all or nothing
     // Checks only: would the access fault? For instructions that must know before they change anything.
     Fault probe(Seg segment, u32 offset, u32 bytes, Access access);
+    // #AC, for operands that are not read and written as one T: is it checked now, and the operand not a multiple of
+    // `alignment` (a power of two)? A fault of the segment comes first, and is left to the access itself.
+    Fault check_alignment(Seg segment, u32 offset, u32 bytes, u32 alignment, Access access) const;
 
     // --- linear memory (descriptor tables, TSS, page-aligned work), at a given privilege
     template <typename T>

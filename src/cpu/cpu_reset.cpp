@@ -3,7 +3,7 @@
 #include <iterator>
 
 #include "base/archive.hpp"
-#include "cpu/state.hpp"
+#include "cpu/breakpoints.hpp"
 
 namespace vellum {
 
@@ -60,18 +60,19 @@ bool plausible(const CpuState& state) {
     bool activity = state.activity <= Activity::Shutdown, shadow = state.shadow <= Shadow::MovSs;
     bool control = !(state.paging() && !state.protected_mode()) && !(state.efer & ~efer::nxe);
     bool a20 = state.a20_mask == ~u64{0} || state.a20_mask == ~(u64{1} << 20);
-    return !wide && segments && flags && privilege && activity && shadow && control && a20 &&
+    bool traps = !(state.debug_traps & ~dr6::writable);
+    return !wide && traps && segments && flags && privilege && activity && shadow && control && a20 &&
            !(state.fpu.mxcsr & 0xFFFF0000);
 }
 
 }  // namespace
 
 void serialize(CpuState& state, Archive& archive) {
-    archive.section("cpu", 1);
+    archive.section("cpu", 2);
     archive(state.gpr, state.eip, state.eflags, state.instructions);
     archive(state.cpl, state.activity, state.shadow);
     u8 nmi_blocked = state.nmi_blocked;
-    archive(nmi_blocked);
+    archive(nmi_blocked, state.debug_traps);
     if (archive.loading()) state.nmi_blocked = nmi_blocked != 0;
     archive(state.cr0, state.cr2, state.cr3, state.cr4, state.efer, state.pdpte, state.a20_mask);
     for (Segment& segment : state.seg) serialize(segment, archive);

@@ -1,5 +1,5 @@
 // What a debugger outside the guest asks of the engines: breakpoints, watchpoints and single steps, by linear address.
-// The guest sees none of it (its own debug registers are the interpreter's business). Debugger and engines use this in
+// The guest sees none of it (its own debug registers are in breakpoints.hpp). Debugger and engines use this in
 // turns, on the vCPU thread: nothing changes while an engine runs.
 #pragma once
 

@@ -3,14 +3,13 @@
 
 #include <algorithm>
 
+#include "cpu/breakpoints.hpp"
 #include "cpu/fetch.hpp"
 #include "cpu/interrupts.hpp"
 
 namespace vellum {
 
 namespace {
-
-constexpr u64 dr6_single_step = 1u << 14, dr6_breakpoints = 0xF, dr7_enables = 0xFF;
 
 bool limit_reached(const CpuState& state) { return state.instructions >= state.instruction_limit; }
 
@@ -23,23 +22,14 @@ u32 linear_eip(const CpuState& state) { return static_cast<u32>(state.segment(Se
 
 // Does something besides the next instruction have to be thought of?
 bool unusual(const CpuState& state) {
-    return (state.eflags & (eflags::tf | eflags::rf)) || state.shadow != Shadow::None || state.dr[7] & dr7_enables;
+    return (state.eflags & (eflags::tf | eflags::rf)) || state.shadow != Shadow::None || breakpoints_enabled(state) ||
+           state.debug_traps;
 }
 
-// INT n clears TF before its handler runs and is not single-stepped (SDM 3B 17.3.2).
+// INT n clears TF before its handler runs and is not single-stepped (SDM 3B 17.3.1.4).
 bool is_software_interrupt(Mnemonic mnemonic) {
     return mnemonic == ZYDIS_MNEMONIC_INT || mnemonic == ZYDIS_MNEMONIC_INT3 || mnemonic == ZYDIS_MNEMONIC_INTO ||
            mnemonic == ZYDIS_MNEMONIC_INT1;
-}
-
-// Instruction breakpoints that match (SDM 3B 17.2): DR6 bits.
-u64 breakpoints_at(const CpuState& state, u32 linear) {
-    u64 hit = 0;
-    for (u32 i = 0; i < 4; ++i) {
-        bool enabled = state.dr[7] >> (2 * i) & 3, on_execution = (state.dr[7] >> (16 + 4 * i) & 0xF) == 0;
-        if (enabled && on_execution && static_cast<u32>(state.dr[i]) == linear) hit |= u64{1} << i;
-    }
-    return hit;
 }
 
 }  // namespace
@@ -91,16 +81,22 @@ void Interpreter::deliver(Fault f) {
     if (f.kind == Fault::Kind::Shutdown) cpu_.state.activity = Activity::Shutdown;
 }
 
+// Is #DB due before the next instruction? Traps come first: the delivery of something touched what is watched. Behind
+// MOV SS they wait, and an instruction breakpoint is not even looked at (SDM 3A 6.8.3).
+bool Interpreter::debug_exception_is_due() {
+    CpuState& state = cpu_.state;
+    if (state.shadow == Shadow::MovSs) return false;
+    if (!state.debug_traps && !(state.eflags & eflags::rf))
+        state.debug_traps = instruction_breakpoints(state, linear_eip(state));
+    return state.debug_traps;
+}
+
 // TF, RF, breakpoints and the shadow of STI and MOV SS concern exactly one instruction: this one.
 void Interpreter::step_with_care() {
     CpuState& state = cpu_.state;
-    if (!(state.eflags & eflags::rf))
-        if (u64 hit = breakpoints_at(state, linear_eip(state))) {
-            state.dr[6] = (state.dr[6] & ~dr6_breakpoints) | hit;
-            state.eflags |= eflags::rf;  // the handler's IRET is to get past it
-            return raise(Fault::exception(vector::db));
-        }
+    if (debug_exception_is_due()) return raise(Fault::exception(vector::db));
     bool single_step = state.eflags & eflags::tf;
+    u32 held_off = state.debug_traps;
     state.eflags &= ~eflags::rf;
     state.shadow = Shadow::None;
     u64 limit = state.instruction_limit;
@@ -110,16 +106,19 @@ void Interpreter::step_with_care() {
     bool software_interrupt = false;
     u32 length = 0;
     if (const Instruction* in = cache_->fetcher.fetch(f)) {
-        software_interrupt = is_software_interrupt(in->mnemonic);
         length = in->length;
         f = in->execute(cpu_, *in);
+        software_interrupt = is_software_interrupt(in->mnemonic) && f.kind == Fault::Kind::Retired;
     }
     restore_limit(state, lowered, limit);
+    // What an instruction touched before it faulted, it will touch again.
+    if (f.kind == Fault::Kind::Exception && f.vector != vector::db) state.debug_traps = held_off;
     bool retired = finish(f, length);
-    // After MOV SS the trap is held off with everything else; TF is still set at the next instruction.
-    if (!retired || !single_step || software_interrupt || state.shadow == Shadow::MovSs) return;
+    // After MOV SS there is no single-step trap; TF is still set at the next instruction. Other traps are held off.
+    if (!retired || state.shadow == Shadow::MovSs) return;
+    if (single_step && !software_interrupt) state.debug_traps |= dr6::single_step;
+    if (!state.debug_traps) return;
     state.activity = Activity::Running;
-    state.dr[6] |= dr6_single_step;
     deliver(deliver_exception(cpu_, Fault::exception(vector::db)));
 }
 
@@ -136,7 +135,7 @@ void Interpreter::step(u64 most_iterations) {
 bool Interpreter::take_interrupt() {
     CpuState& state = cpu_.state;
     Attention& attention = cpu_.attention;
-    if (state.shadow != Shadow::None) return false;
+    if (state.shadow != Shadow::None || state.debug_traps) return false;
     u32 reasons = attention.reasons();
     if (reasons & Attention::Nmi && !state.nmi_blocked) {
         attention.clear(Attention::Nmi);
@@ -215,7 +214,7 @@ Stop Interpreter::run_until_stopped() {
 
 Stop Interpreter::run() {
     u64 before = cpu_.state.instructions, interpreted = cache_->interpreted;
-    cpu_.mmu.withhold(cpu_.debug.watched_pages());
+    withhold_watched_pages(cpu_);
     Stop stop = run_until_stopped();
     cache_->interpreted = interpreted + (cpu_.state.instructions - before);
     return stop;

@@ -40,6 +40,7 @@ class Interpreter final : public Engine {
     bool finish(Fault f, u32 length);
     void raise(Fault f);
     void deliver(Fault f);
+    bool debug_exception_is_due();
     void step_with_care();
     template <bool debugged>
     void run_plainly();

@@ -1,4 +1,5 @@
 // IRET and IRETD in all their forms (SDM 2 IRET; SDM 3A 20.2.5).
+#include "cpu/breakpoints.hpp"
 #include "cpu/far_transfers.hpp"
 #include "cpu/interrupts.hpp"
 #include "cpu/memory_access.hpp"

@@ -1,6 +1,7 @@
 // Delivery through the real-mode vector table and the IDT (SDM 3A 6.12, 6.15, 20.1.4, 20.3).
 #include "cpu/interrupts.hpp"
 
+#include "cpu/breakpoints.hpp"
 #include "cpu/far_transfers.hpp"
 #include "cpu/memory_access.hpp"
 #include "cpu/stack.hpp"
@@ -21,8 +22,6 @@ struct Event {
     u32 pushed_flags;  // EFLAGS or these bits in the saved image
 };
 
-constexpr u64 general_detect = 1u << 13;  // DR7.GD: cleared on entry to the debug handler
-
 enum class Class : u8 { Benign, Contributory, PageFault };
 
 Class class_of(u8 vec) {
@@ -41,8 +40,9 @@ bool pushes_error_code(u8 vec) {
     return vec == vector::df || (vec >= vector::ts && vec <= vector::pf) || vec == vector::ac;
 }
 
-// RF is set in the image that a fault saves, so that an instruction breakpoint does not hit again; traps and aborts
-// save it as it is (SDM 3A 17.3.1.1).
+// RF is set in the image that a fault saves, so that an instruction breakpoint does not hit again; traps, aborts and
+// the instruction breakpoint itself save it as it is (SDM 3B 17.3.1.1). The one #DB left, general detect, sets it
+// itself.
 bool is_fault(u8 vec) {
     return vec != vector::db && vec != vector::nmi && vec != vector::bp && vec != vector::of && vec != vector::df &&
            vec != vector::mc;
@@ -200,9 +200,10 @@ Fault deliver_exception(Cpu& cpu, Fault fault) {
     CpuState& state = cpu.state;
     if (fault.vector == vector::pf) state.cr2 = fault.cr2;
     for (int round = 0; round < most_rounds && fault.kind != Fault::Kind::Shutdown; ++round) {
+        if (fault.vector == vector::db) report_in_dr6(state);
         Fault next = deliver(cpu, event_of(state, fault));
         if (!next) {
-            if (fault.vector == vector::db) state.dr[7] &= ~general_detect;
+            if (fault.vector == vector::db) state.dr[7] &= ~u64{dr7::general_detect};
             return Fault::retired();
         }
         if (next.vector == vector::pf) state.cr2 = next.cr2;  // even when a double fault replaces it
@@ -231,7 +232,13 @@ Fault software_interrupt(Cpu& cpu, u8 vec, SoftwareInterrupt kind, u8 length) {
             .return_eip = static_cast<u32>(state.eip + length),
             .pushed_flags = 0};
     Fault f = deliver(cpu, e);
-    return f ? f : Fault::retired();
+    if (f) return f;
+    // INT1 is a #DB, and takes along what was held off behind MOV SS.
+    if (kind == SoftwareInterrupt::Int1) {
+        report_in_dr6(state);
+        state.dr[7] &= ~u64{dr7::general_detect};
+    }
+    return Fault::retired();
 }
 
 }  // namespace vellum

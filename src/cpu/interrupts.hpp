@@ -6,10 +6,6 @@
 
 namespace vellum {
 
-// RF matters to instruction breakpoints only. It is put into every image that a fault saves, but taken back from one
-// only while a breakpoint is enabled in DR7: engines need not think of it otherwise.
-inline bool breakpoints_enabled(const CpuState& state) { return state.dr[7] & 0xFF; }
-
 // Delivers an exception of the instruction at EIP (or, for traps, before EIP). A second exception on the way becomes
 // #DF or is delivered in turn, a third one shuts down (SDM 3A table 6-5). Returns Fault::retired() with CS:EIP at the
 // handler, or Fault::shutdown() with the activity set accordingly.

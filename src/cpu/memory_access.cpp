@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.hpp"
+#include "cpu/breakpoints.hpp"
 
 namespace vellum {
 
@@ -63,9 +64,14 @@ void write_run(Cpu& cpu, Physical at, std::span<const u8> bytes) {
     }
 }
 
-void tell_debugger(Cpu& cpu, Linear address, const Runs& runs, bool write) {
-    cpu.debug.touched(static_cast<u32>(raw(address)), runs.bytes[0], write);
-    if (runs.bytes[1]) cpu.debug.touched(static_cast<u32>(raw(address) + runs.bytes[0]), runs.bytes[1], write);
+// The guest's breakpoints, and those of a debugger.
+void tell_of_access(Cpu& cpu, Linear address, const Runs& runs, bool write) {
+    auto tell = [&](u32 linear, u32 bytes) {
+        note_access(cpu.state, linear, bytes, write);
+        if (cpu.debug.watching()) cpu.debug.touched(linear, bytes, write);
+    };
+    tell(static_cast<u32>(raw(address)), runs.bytes[0]);
+    if (runs.bytes[1]) tell(static_cast<u32>(raw(address) + runs.bytes[0]), runs.bytes[1]);
 }
 
 bool type_permits(const Segment& s, Access access) {
@@ -100,7 +106,7 @@ Fault read_anywhere(Cpu& cpu, Linear address, std::span<u8> bytes, Privilege pri
     if (Fault f = find_runs(cpu, address, static_cast<u32>(bytes.size()), Access::Read, privilege, runs)) return f;
     read_run(cpu, runs.at[0], bytes.first(runs.bytes[0]));
     if (runs.bytes[1]) read_run(cpu, runs.at[1], bytes.subspan(runs.bytes[0]));
-    if (cpu.debug.watching()) tell_debugger(cpu, address, runs, false);
+    if (!cpu.mmu.withheld().empty()) tell_of_access(cpu, address, runs, false);
     return Fault::none();
 }
 
@@ -109,7 +115,7 @@ Fault write_anywhere(Cpu& cpu, Linear address, std::span<const u8> bytes, Privil
     if (Fault f = find_runs(cpu, address, static_cast<u32>(bytes.size()), Access::Write, privilege, runs)) return f;
     write_run(cpu, runs.at[0], bytes.first(runs.bytes[0]));
     if (runs.bytes[1]) write_run(cpu, runs.at[1], bytes.subspan(runs.bytes[0]));
-    if (cpu.debug.watching()) tell_debugger(cpu, address, runs, true);
+    if (!cpu.mmu.withheld().empty()) tell_of_access(cpu, address, runs, true);
     return Fault::none();
 }
 
@@ -168,6 +174,12 @@ Fault Cpu::write_bytes(Seg segment, u32 offset, std::span<const u8> bytes) {
     }
     OrFault<Linear> a = to_linear(segment, offset, static_cast<u32>(bytes.size()), Access::Write);
     return a ? access_detail::write_anywhere(*this, *a, bytes, privilege()) : a.fault();
+}
+
+Fault Cpu::check_alignment(Seg segment, u32 offset, u32 bytes, u32 alignment, Access access) const {
+    if (!access_detail::alignment_checked(state)) return Fault::none();
+    OrFault<Linear> a = to_linear(segment, offset, bytes, access);
+    return a && raw(*a) & (alignment - 1) ? Fault::exception(vector::ac) : Fault::none();
 }
 
 Fault Cpu::probe(Seg segment, u32 offset, u32 bytes, Access access) {

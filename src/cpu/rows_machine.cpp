@@ -1,4 +1,5 @@
 // Control and debug registers, descriptor-table registers, caches, ports, MSRs, CPUID, RDTSC (SDM 2; SDM 3A 2.8).
+#include "cpu/breakpoints.hpp"
 #include "cpu/control_registers.hpp"
 #include "cpu/cpuid.hpp"
 #include "cpu/memory_access.hpp"
@@ -34,7 +35,9 @@ Fault store_table(Cpu& cpu, const Instruction& in) {
     u8 bytes[6];
     std::memcpy(bytes, &value.limit, 2);
     std::memcpy(bytes + 2, &base, 4);
-    return cpu.write_bytes(in.memory.segment, cpu.effective_address(in), bytes);
+    u32 offset = cpu.effective_address(in);
+    if (Fault f = cpu.check_alignment(in.memory.segment, offset, sizeof bytes, 4, Access::Write)) return f;
+    return cpu.write_bytes(in.memory.segment, offset, bytes);
 }
 
 Fault smsw(Cpu& cpu, const Instruction& in) { return write_word_operand(cpu, in, static_cast<u32>(cpu.state.cr0)); }
@@ -73,7 +76,7 @@ Fault in_port(Cpu& cpu, const Instruction& in) {
     u16 port = port_of(cpu, in, in.op[1]);
     u8 size = in.op[0].size;
     if (Fault f = check_io_permission(cpu, port, size)) return f;
-    u32 value = cpu.outside.read_port(port, size);
+    u32 value = read_port(cpu, port, size);
     if (size == 1)
         cpu.set8(0, static_cast<u8>(value));
     else
@@ -86,7 +89,7 @@ Fault out_port(Cpu& cpu, const Instruction& in) {
     u8 size = in.op[1].size;
     if (Fault f = check_io_permission(cpu, port, size)) return f;
     u32 value = size == 1 ? cpu.get8(0) : size == 2 ? cpu.get16(0) : cpu.get32(0);
-    cpu.outside.write_port(port, size, value);
+    write_port(cpu, port, size, value);
     return Fault::none();
 }
 
@@ -148,13 +151,9 @@ constexpr InstructionRow rows[] = {
     {ZYDIS_MNEMONIC_WRMSR, wrmsr, TranslationClass::Callout},
 };
 
-constexpr u64 general_detect = 1u << 13, debug_access = 1u << 13;  // DR7.GD, DR6.BD
-constexpr u32 dr6_writable = 0x0000E00F, dr6_fixed = 0xFFFF0FF0;
-constexpr u32 dr7_writable = 0xFFFF23FF, dr7_fixed = 0x00000400;
-
 u32 debug_value(u8 number, u32 value) {
-    if (number == 6) return (value & dr6_writable) | dr6_fixed;
-    return number == 7 ? (value & dr7_writable) | dr7_fixed : value;
+    if (number == 6) return (value & dr6::writable) | dr6::fixed;
+    return number == 7 ? (value & dr7::writable) | dr7::fixed : value;
 }
 
 }  // namespace
@@ -191,8 +190,9 @@ Fault mov_debug(Cpu& cpu, const Instruction& in) {
         number += 2;
     }
     if (state.cpl != 0) return gp0;
-    if (state.dr[7] & general_detect) {
-        state.dr[6] |= debug_access;
+    if (state.dr[7] & dr7::general_detect) {
+        state.debug_traps |= dr6::general_detect;
+        state.eflags |= eflags::rf;  // a fault, of which RF is saved as 1
         return Fault::exception(vector::db);
     }
     if (reads) {
@@ -200,6 +200,7 @@ Fault mov_debug(Cpu& cpu, const Instruction& in) {
         return Fault::none();
     }
     state.dr[number] = debug_value(number, cpu.get32(in.op[1].reg));
+    withhold_watched_pages(cpu);
     return retire(cpu, in);
 }
 
@@ -218,6 +219,16 @@ Fault check_io_permission(Cpu& cpu, u16 port, u8 size) {
     if (!bits) return bits.fault();
     u32 wanted = ((1u << size) - 1) << (port % 8);
     return *bits & wanted ? gp0 : Fault::none();
+}
+
+u32 read_port(Cpu& cpu, u16 port, u8 size) {
+    note_port(cpu.state, port, size);
+    return cpu.outside.read_port(port, size);
+}
+
+void write_port(Cpu& cpu, u16 port, u8 size, u32 value) {
+    note_port(cpu.state, port, size);
+    cpu.outside.write_port(port, size, value);
 }
 
 std::span<const InstructionRow> machine_rows() { return rows; }

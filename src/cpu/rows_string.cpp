@@ -176,8 +176,9 @@ Fault input_string(Cpu& cpu, const Instruction& in) {
     StringWalk walk{cpu, in, sizeof(T)};
     auto once = [&](Ended& ended) {
         u32 offset = walk.get(edi_number);
+        if (Fault f = cpu.check_alignment(Seg::Es, offset, sizeof(T), sizeof(T), Access::Write)) return f;
         if (Fault f = cpu.probe(Seg::Es, offset, sizeof(T), Access::Write)) return f;
-        auto value = static_cast<T>(cpu.outside.read_port(port_of(cpu), sizeof(T)));
+        auto value = static_cast<T>(read_port(cpu, port_of(cpu), sizeof(T)));
         if (Fault f = cpu.write<T>(Seg::Es, offset, value)) return f;
         walk.advance(edi_number);
         ended = pause_for_attention(cpu);
@@ -193,7 +194,7 @@ Fault output_string(Cpu& cpu, const Instruction& in) {
     auto once = [&](Ended& ended) {
         auto value = cpu.read<T>(in.string_segment(), walk.get(esi_number));
         if (!value) return value.fault();
-        cpu.outside.write_port(port_of(cpu), sizeof(T), *value);
+        write_port(cpu, port_of(cpu), sizeof(T), *value);
         walk.advance(esi_number);
         ended = pause_for_attention(cpu);
         return Fault::none();

@@ -90,7 +90,7 @@ struct alignas(64) CpuState {
     Activity activity = Activity::Running;
     Shadow shadow = Shadow::None;
     bool nmi_blocked = false;
-    u32 mode_reserved = 0;
+    u32 debug_traps = 0;  // bits of DR6 that the next boundary raises #DB for
     u64 cr0 = cr0::et | cr0::cd | cr0::nw, cr2 = 0, cr3 = 0, cr4 = 0, efer = 0;
     u64 pdpte[4] = {};       // loaded with CR3 (or CR0/CR4) under PAE
     u64 a20_mask = ~u64{0};  // ANDed to physical addresses by the walk; bit 20 clear while the gate is closed

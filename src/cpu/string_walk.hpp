@@ -67,11 +67,15 @@ enum class Ended : u8 { No, Yes, Pause };
 // Attention is looked at between calls of a string function only, so one call does no more than this.
 constexpr u64 most_iterations_at_once = 4096;
 
+// An iteration touched what the guest's breakpoints or a debugger's watch.
+inline bool watched_touched(const Cpu& cpu) { return cpu.state.debug_traps || cpu.debug.reached(); }
+
 // Drives REP. `once(ended)` does one iteration and its pointer updates, or faults having changed nothing; `bulk(n)`
 // does up to n iterations that cannot fault and returns how many, 0 if it cannot. Counts retired iterations all but
 // one, which the engine counts; an instruction with iterations left returns `retired` with EIP still on it. After a
 // fault the registers tell of the iterations done, as the manual demands for restarting. An iteration that touches what
-// a debugger watches is the last one for now.
+// is watched is the last one for now. While iterations are left RF is set, as traps and interrupts between them save it
+// (SDM 3B 17.3.1.1): an instruction breakpoint is not hit again by the rest.
 template <typename Once, typename Bulk>
 Fault repeat(Cpu& cpu, const Instruction& in, StringWalk& walk, Once once, Bulk bulk) {
     Ended ended = Ended::No;
@@ -81,7 +85,7 @@ Fault repeat(Cpu& cpu, const Instruction& in, StringWalk& walk, Once once, Bulk 
     if (count == 0) return Fault::none();
     u64 allowed = state.instruction_limit > state.instructions ? state.instruction_limit - state.instructions : 1;
     u64 budget = std::min({count, allowed, most_iterations_at_once});
-    while (done < budget && ended == Ended::No && !(done && cpu.debug.reached())) {
+    while (done < budget && ended == Ended::No && !(done && watched_touched(cpu))) {
         u64 now = bulk(budget - done);
         if (now == 0) {
             if (Fault f = once(ended)) {
@@ -94,7 +98,9 @@ Fault repeat(Cpu& cpu, const Instruction& in, StringWalk& walk, Once once, Bulk 
         walk.set(ecx_number, static_cast<u32>(count - done));
     }
     state.instructions += done - 1;
-    return done == count || ended == Ended::Yes ? Fault::none() : Fault::retired();
+    if (done == count || ended == Ended::Yes) return Fault::none();
+    state.eflags |= eflags::rf;
+    return Fault::retired();
 }
 
 constexpr auto no_bulk = [](u64) { return u64{0}; };

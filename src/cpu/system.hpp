@@ -8,6 +8,10 @@ namespace vellum {
 // May the current program use these ports? IOPL first, then the bitmap of a 32-bit TSS; #GP(0) when not.
 Fault check_io_permission(Cpu& cpu, u16 port, u8 size);
 
+// Accesses to ports, as the guest's breakpoints see them. They are permitted already.
+u32 read_port(Cpu& cpu, u16 port, u8 size);
+void write_port(Cpu& cpu, u16 port, u8 size, u32 value);
+
 // Zydis has one mnemonic for all MOVs, PUSHes, JMPs and so on. The function for the forms with a segment, control or
 // debug register and for far transfers; null for every other instruction. To be put into Instruction::execute.
 Execute system_form(const Instruction& in);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cpu/breakpoints.hpp"
 #include "cpu/control_registers.hpp"
 #include "cpu/interrupts.hpp"
 #include "cpu/memory_access.hpp"
@@ -19,7 +20,6 @@ struct Layout {
 constexpr Layout layout16{0x2B, 2, 2, 0x0E, 0x10, 0x12, 0x22, 4, 0x2A};
 constexpr Layout layout32{0x67, 4, 4, 0x20, 0x24, 0x28, 0x48, 6, 0x60};
 constexpr u32 cr3_offset = 0x1C, trap_offset = 0x64;  // 32-bit ones only
-constexpr u64 dr6_task_switch = 1u << 15;
 
 constexpr u32 known_flags = 0x003F7FD5;
 
@@ -176,7 +176,7 @@ Fault switch_task(Cpu& cpu, const Segment& new_tss, const Switch& how) {
     state.tr = new_tss;
     state.tr.access |= 2;  // busy
     state.cr0 |= cr0::ts;
-    state.dr[7] &= ~u64{0x155};  // local breakpoints are the old task's
+    state.dr[7] &= ~u64{dr7::local_enables};  // local breakpoints are the old task's
     std::copy(std::begin(image.gpr), std::end(image.gpr), state.gpr);
     state.eip = image.eip;
     state.eflags = breakpoints_enabled(state) ? image.eflags : image.eflags & ~eflags::rf;
@@ -186,7 +186,7 @@ Fault switch_task(Cpu& cpu, const Segment& new_tss, const Switch& how) {
     if (state.eflags & eflags::if_) cpu.attention.arm_if_pending();
     if (Fault f = load_task_segments(cpu, image, how.ext)) return f;
     if (!image.trap) return Fault::none();
-    state.dr[6] |= dr6_task_switch;
+    state.debug_traps |= dr6::task_switch;
     return Fault::exception(vector::db);
 }
 

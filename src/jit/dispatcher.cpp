@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/check.hpp"
+#include "cpu/breakpoints.hpp"
 #include "cpu/fpu.hpp"
 #include "jit/block_contract.hpp"
 #include "jit/runtime_stubs.hpp"
@@ -15,7 +16,6 @@
 namespace vellum {
 
 namespace {
-constexpr u64 dr7_enables = 0xFF;
 constexpr std::size_t most_modes = 1024;  // each CS of real-mode code is one
 constexpr u64 most_limit = u64{1} << 55;
 }  // namespace
@@ -61,7 +61,8 @@ void Translator::state_replaced() {
 
 // Single steps, breakpoints, shadows and alignment checks are the interpreter's.
 bool Translator::must_step() const {
-    if ((state_.eflags & (eflags::tf | eflags::rf)) || state_.shadow != Shadow::None || state_.dr[7] & dr7_enables)
+    if ((state_.eflags & (eflags::tf | eflags::rf)) || state_.shadow != Shadow::None || breakpoints_enabled(state_) ||
+        state_.debug_traps)
         return true;
     if (state_.cpl == 3 && (state_.eflags & eflags::ac) && (state_.cr0 & cr0::am)) return true;
     return near_limit_;
@@ -81,7 +82,7 @@ Stop Translator::run() {
 // away to step off one of them, and puts them back, costs nothing here.
 void Translator::obey_debugger() {
     const DebugPoints& debug = cpu_.debug;
-    cpu_.mmu.withhold(debug.watched_pages());
+    withhold_watched_pages(cpu_);
     if (debug.stepping()) return;
     spaces_.withhold(debug.watched_pages());
     if (breakpoints_ == debug.breakpoints()) return;

@@ -147,7 +147,7 @@ void SnapshotReader::refuse(const std::string& why) const {
     throw UsageError(fmt::format("--restore {}: {}", path_, why));
 }
 
-// From the plainest to the finest: a file of another kind, one of a later Vellum, one that is cut off, a damaged one.
+// From the plainest to the finest: a file of another kind, one of another Vellum, one that is cut off, a damaged one.
 void SnapshotReader::check_header() {
     Header header{};
     file_.read(reinterpret_cast<char*>(&header), sizeof header);
@@ -158,6 +158,9 @@ void SnapshotReader::check_header() {
     if (header.version > snapshot_version)
         refuse(fmt::format("was written by a newer Vellum (format {}, this one reads {}); use that one", header.version,
                            snapshot_version));
+    if (header.version > 0 && header.version < snapshot_version)
+        refuse(fmt::format("was written by an older Vellum (format {}, this one reads {}); use that one",
+                           header.version, snapshot_version));
     std::error_code trouble;
     u64 size = std::filesystem::file_size(path_, trouble);
     if (trouble) refuse("cannot be read");

@@ -21,7 +21,7 @@
 
 namespace vellum {
 
-constexpr u32 snapshot_version = 1;
+constexpr u32 snapshot_version = 2;
 constexpr std::size_t snapshot_header_bytes = 40;
 
 // Eight bytes at a time; any change of a single word changes the sum.

@@ -125,9 +125,11 @@ TEST_CASE("interpreter: TF traps after each iteration of REP") {
     CHECK(pushed_eip(m) == FlatMachine::code_at);
 }
 
-TEST_CASE("interpreter: an instruction breakpoint raises #DB before the instruction, and RF gets past it") {
+TEST_CASE(
+    "interpreter: an instruction breakpoint raises #DB before the instruction, and RF of the image gets past it") {
     FlatMachine m;
-    m.poke(FlatMachine::handlers_at + vector::db, {0x42, 0xCF});  // inc edx; iret (the next handler's byte is lost)
+    m.poke(FlatMachine::handlers_at + vector::db,
+           {0x42, 0x80, 0x4C, 0x24, 0x0A, 0x01, 0xCF});  // inc edx; or byte [esp+10], 1; iret (over the next handlers)
     m.state.dr[0] = FlatMachine::code_at + 1;
     m.state.dr[7] |= 1;
     m.run({0x40, 0x43, 0x40});

@@ -39,6 +39,9 @@ inline std::string differences(const CpuState& a, const CpuState& b) {
     compare("instructions", a.instructions, b.instructions);
     compare("cr2", a.cr2, b.cr2);
     compare("cr0", a.cr0, b.cr0);
+    compare("dr6", a.dr[6], b.dr[6]);
+    compare("dr7", a.dr[7], b.dr[7]);
+    compare("debug traps", a.debug_traps, b.debug_traps);
     compare("activity", static_cast<u64>(a.activity), static_cast<u64>(b.activity));
     compare("shadow", static_cast<u64>(a.shadow), static_cast<u64>(b.shadow));
     for (int i = 0; i < 6; ++i) {

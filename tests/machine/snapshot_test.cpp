@@ -278,6 +278,8 @@ TEST_CASE("snapshot: foreign, longer and newer files are refused, each in its ow
     auto newer = fresh.bytes;
     newer[16] = snapshot_version + 1;
     CHECK_THAT(fresh.refusal_of(newer), Contains("was written by a newer Vellum"));
+    newer[16] = snapshot_version - 1;
+    CHECK_THAT(fresh.refusal_of(newer), Contains("was written by an older Vellum"));
     auto longer = fresh.bytes;
     longer.push_back(0);
     CHECK_THAT(fresh.refusal_of(longer), Contains("is damaged"));
