@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "cpu/fpu.hpp"
+
 namespace vellum {
 
 namespace {
@@ -43,6 +45,7 @@ Fault write_cr0(Cpu& cpu, u32 value) {
     if (pae_paging(next, state.cr4) && changed & (cr0::pg | cr0::cd | cr0::nw) && !load_pdptes(cpu, state.cr3))
         return gp0;
     state.cr0 = next;
+    if (changed & cr0::ne) x87::update_ferr(cpu);
     if (changed & cr0_flushing) cpu.mmu.flush();
     return Fault::none();
 }

@@ -96,14 +96,15 @@ void load_environment(FxImage& fpu, EnvironmentForm form, std::span<const u8> in
     clear_fpu_pointers(fpu);
 }
 
-void update_ferr(Cpu& cpu) {
-    if (!(cpu.state.cr0 & cr0::ne)) cpu.outside.set_ferr(pending(cpu.state.fpu) != 0);
-}
-
-Fault report_pending(Cpu& cpu) {
+Fault check_pending(Cpu& cpu) {
+    if (!pending(cpu.state.fpu)) return Fault::none();
     if (cpu.state.cr0 & cr0::ne) return Fault::exception(vector::mf);
     cpu.outside.set_ferr(true);
-    return Fault::retired();
+    return cpu.outside.ignne() ? Fault::none() : Fault::retired();
+}
+
+void update_ferr(Cpu& cpu) {
+    if (!pending(cpu.state.fpu) || cpu.state.cr0 & cr0::ne) cpu.outside.set_ferr(false);
 }
 
 }  // namespace x87

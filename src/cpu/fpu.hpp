@@ -38,11 +38,28 @@ struct EnvironmentForm {
 void store_environment(const FxImage& fpu, EnvironmentForm form, std::span<u8> out);
 void load_environment(FxImage& fpu, EnvironmentForm form, std::span<const u8> in);
 
-// FERR# follows the pending exceptions while CR0.NE is clear.
+// What a waiting instruction does first. A pending exception is #MF; or, while CR0.NE is clear, FERR# is asserted (at
+// the next waiting instruction, as P6 processors do: SDM vol. 1, D.2.1) and the instruction is tried again and again,
+// until an interrupt handler has cleared the exception or IGNNE# is asserted.
+Fault check_pending(Cpu& cpu);
+// FERR# goes when no exception is pending any more, or CR0.NE is set.
 void update_ferr(Cpu& cpu);
-// How a waiting instruction answers a pending exception: #MF, or (CR0.NE clear) FERR# and a standstill, in which the
-// instruction is tried again until an interrupt handler has cleared the exception.
-Fault report_pending(Cpu& cpu);
+
+// Runs on with exceptions pending, as IGNNE# permits: the host's unit would report them, so it is not told.
+class PendingSetAside {
+ public:
+    explicit PendingSetAside(FxImage& fpu) : kept_{pending(fpu) ? static_cast<u16>(fpu.status & exceptions) : u16{0}} {
+        if (kept_) fpu.status &= static_cast<u16>(~(exceptions | error_summary | busy));
+    }
+    void put_back(FxImage& fpu) const {
+        if (!kept_) return;
+        fpu.status |= kept_;
+        update_summary(fpu);
+    }
+
+ private:
+    u16 kept_;
+};
 }  // namespace x87
 
 // Last instruction and operand pointers and last opcode always read as zero (docs/decisions/x87-pointers.md).

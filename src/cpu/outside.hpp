@@ -18,7 +18,9 @@ class Outside {
     virtual Nanoseconds guest_time() = 0;  // for RDTSC
     virtual u64 apic_base() const = 0;     // MSR 1Bh belongs to the local APIC
     virtual void set_apic_base(u64 value) = 0;
-    virtual void set_ferr(bool level) = 0;  // FERR#: IRQ 13 on a PC, used while CR0.NE is clear
+    // While CR0.NE is clear: FERR#, which is IRQ 13 on a PC, and the pin IGNNE#, which lets x87 instructions go on.
+    virtual void set_ferr(bool asserted) = 0;
+    virtual bool ignne() const = 0;
 
  protected:
     ~Outside() = default;

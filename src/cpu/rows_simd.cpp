@@ -113,7 +113,8 @@ Fault read_memory(Cpu& cpu, const Instruction& in, const Operand& o, u32 offset,
     Seg segment = in.memory.segment;
     if (o.size == 16 && !may_be_unaligned(in.mnemonic))
         if (Fault fault = check_aligned(cpu, segment, offset)) return fault;
-    if (Fault fault = check_natural_alignment(cpu, segment, offset, o.size)) return fault;
+    Access access = o.access & Operand::Write ? Access::Write : Access::Read;
+    if (Fault fault = check_natural_alignment(cpu, segment, offset, o.size, access)) return fault;
     return o.access & Operand::Read ? cpu.read_bytes(segment, offset, {operands.memory, o.size}) : Fault::none();
 }
 
@@ -127,6 +128,7 @@ Fault execute_simd(Cpu& cpu, const Instruction& in) {
     CpuState& state = cpu.state;
     HostOperands operands;
     operands.fpu = state.fpu;
+    x87::PendingSetAside earlier{operands.fpu};
     operands.fpu.mxcsr = (state.fpu.mxcsr & mxcsr::control) | mxcsr::all_masks;
     load_general(cpu, in, operands);
     u32 offset = uses.memory ? cpu.effective_address(in) : 0;
@@ -146,6 +148,7 @@ Fault execute_simd(Cpu& cpu, const Instruction& in) {
         if (Fault fault = cpu.write_bytes(in.memory.segment, offset, {operands.memory, uses.memory->size}))
             return fault;
 
+    earlier.put_back(operands.fpu);
     if (uses.mmx) x87::take_over(state.fpu, operands.fpu);
     std::memcpy(state.fpu.xmm, operands.fpu.xmm, sizeof state.fpu.xmm);
     store_general(cpu, in, operands);

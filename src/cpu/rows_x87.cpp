@@ -48,19 +48,21 @@ Fault store_result(Cpu& cpu, const MemoryAccess& to, const HostOperands& operand
 Fault execute_arithmetic(Cpu& cpu, const Instruction& in) {
     CpuState& state = cpu.state;
     if (state.cr0 & no_unit) return Fault::exception(vector::nm);
-    if (x87::pending(state.fpu)) return x87::report_pending(cpu);
+    if (Fault fault = x87::check_pending(cpu)) return fault;
     HostStubs::Code code = cpu.host_stubs.find(in);
     if (!code) return Fault::exception(vector::ud);
 
     HostOperands operands;
     operands.fpu = state.fpu;
+    x87::PendingSetAside earlier{operands.fpu};
     operands.fpu.mxcsr = FxImage{}.mxcsr;
     operands.flags = state.eflags;
     const Operand* memory = memory_operand(in);
     MemoryAccess at{};
     if (memory) {
         at = {in.memory.segment, cpu.effective_address(in), memory->size};
-        if (Fault fault = check_natural_alignment(cpu, at.segment, at.offset, at.bytes)) return fault;
+        Access access = memory->access & Operand::Write ? Access::Write : Access::Read;
+        if (Fault fault = check_natural_alignment(cpu, at.segment, at.offset, at.bytes, access)) return fault;
         if (memory->access & Operand::Read)
             if (Fault fault = cpu.read_bytes(at.segment, at.offset, {operands.memory, at.bytes})) return fault;
     }
@@ -68,15 +70,21 @@ Fault execute_arithmetic(Cpu& cpu, const Instruction& in) {
     if (memory && memory->access & Operand::Write)
         if (Fault fault = store_result(cpu, at, operands)) return fault;
 
+    earlier.put_back(operands.fpu);
     x87::take_over(state.fpu, operands.fpu);
     if (uses_eflags(in.mnemonic))
         state.eflags = (state.eflags & ~eflags::arithmetic) | (static_cast<u32>(operands.flags) & eflags::arithmetic);
-    if (x87::pending(state.fpu)) x87::update_ferr(cpu);
+    if (in.mnemonic == ZYDIS_MNEMONIC_FLDCW) x87::update_ferr(cpu);
     return Fault::none();
 }
 
 x87::EnvironmentForm environment_form(Cpu& cpu, const Instruction& in) {
     return {in.operand_size, cpu.state.real_or_v86()};
+}
+
+// The image's words are aligned by the operand size (SDM 3A table 6-7), as the first of them finds out.
+Fault check_image_alignment(const Cpu& cpu, const Instruction& in, Access access) {
+    return cpu.check_alignment(in.memory.segment, cpu.effective_address(in), in.operand_size, in.operand_size, access);
 }
 
 Fault execute_fninit(Cpu& cpu, const Instruction&) {
@@ -111,6 +119,7 @@ Fault execute_fnstenv(Cpu& cpu, const Instruction& in) {
     auto form = environment_form(cpu, in);
     u8 bytes[28];
     x87::store_environment(cpu.state.fpu, form, bytes);
+    if (Fault fault = check_image_alignment(cpu, in, Access::Write)) return fault;
     if (Fault fault = cpu.write_bytes(in.memory.segment, cpu.effective_address(in), {bytes, form.bytes()}))
         return fault;
     cpu.state.fpu.control |= x87::exceptions;
@@ -121,9 +130,10 @@ Fault execute_fnstenv(Cpu& cpu, const Instruction& in) {
 
 Fault execute_fldenv(Cpu& cpu, const Instruction& in) {
     if (cpu.state.cr0 & no_unit) return Fault::exception(vector::nm);
-    if (x87::pending(cpu.state.fpu)) return x87::report_pending(cpu);
+    if (Fault fault = x87::check_pending(cpu)) return fault;
     auto form = environment_form(cpu, in);
     u8 bytes[28];
+    if (Fault fault = check_image_alignment(cpu, in, Access::Read)) return fault;
     if (Fault fault = cpu.read_bytes(in.memory.segment, cpu.effective_address(in), {bytes, form.bytes()})) return fault;
     x87::load_environment(cpu.state.fpu, form, bytes);
     x87::update_ferr(cpu);
@@ -139,6 +149,7 @@ Fault execute_fnsave(Cpu& cpu, const Instruction& in) {
     x87::store_environment(cpu.state.fpu, form, bytes);
     u32 size = form.bytes();
     for (const auto& value : cpu.state.fpu.st) std::memcpy(&bytes[size], value, register_bytes), size += register_bytes;
+    if (Fault fault = check_image_alignment(cpu, in, Access::Write)) return fault;
     if (Fault fault = cpu.write_bytes(in.memory.segment, cpu.effective_address(in), {bytes, size})) return fault;
     x87::initialize(cpu.state.fpu);
     x87::update_ferr(cpu);
@@ -147,10 +158,11 @@ Fault execute_fnsave(Cpu& cpu, const Instruction& in) {
 
 Fault execute_frstor(Cpu& cpu, const Instruction& in) {
     if (cpu.state.cr0 & no_unit) return Fault::exception(vector::nm);
-    if (x87::pending(cpu.state.fpu)) return x87::report_pending(cpu);
+    if (Fault fault = x87::check_pending(cpu)) return fault;
     auto form = environment_form(cpu, in);
     u8 bytes[28 + 8 * register_bytes];
     u32 size = form.bytes();
+    if (Fault fault = check_image_alignment(cpu, in, Access::Read)) return fault;
     if (Fault fault = cpu.read_bytes(in.memory.segment, cpu.effective_address(in), {bytes, size + 8 * register_bytes}))
         return fault;
     x87::load_environment(cpu.state.fpu, form, bytes);
@@ -163,8 +175,7 @@ Fault execute_frstor(Cpu& cpu, const Instruction& in) {
 Fault execute_fwait(Cpu& cpu, const Instruction&) {
     constexpr u64 both = cr0::mp | cr0::ts;
     if ((cpu.state.cr0 & both) == both) return Fault::exception(vector::nm);
-    if (x87::pending(cpu.state.fpu)) return x87::report_pending(cpu);
-    return Fault::none();
+    return x87::check_pending(cpu);
 }
 
 // FENI, FDISI and FSETPM: instructions of the 8087 and 80287 that do nothing and do not wait.
@@ -196,8 +207,8 @@ constexpr Mnemonic arithmetic[] = {
 };
 
 constexpr InstructionRow control[] = {
-    {ZYDIS_MNEMONIC_FNINIT, execute_fninit, TranslationClass::Ident},
-    {ZYDIS_MNEMONIC_FNCLEX, execute_fnclex, TranslationClass::Ident},
+    {ZYDIS_MNEMONIC_FNINIT, execute_fninit, TranslationClass::Interpret},  // FERR# goes with the exceptions
+    {ZYDIS_MNEMONIC_FNCLEX, execute_fnclex, TranslationClass::Interpret},
     {ZYDIS_MNEMONIC_FNSTSW, execute_fnstsw, TranslationClass::Ident},
     {ZYDIS_MNEMONIC_FNSTCW, execute_fnstcw, TranslationClass::Ident},
     {ZYDIS_MNEMONIC_FWAIT, execute_fwait, TranslationClass::Ident},

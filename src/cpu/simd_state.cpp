@@ -16,8 +16,10 @@ constexpr u32 mxcsr_bits = 0xFFFF;
 constexpr u32 without_xmm = offsetof(FxImage, xmm), with_xmm = offsetof(FxImage, rest);
 
 // FXSAVE and FXRSTOR check the segment for their first byte, then the alignment, then all the rest; the 16-byte
-// operands of others check the alignment first.
+// operands of others check the alignment first. Which of #AC and #GP it is, where both could be, varies with the
+// processor (SDM 2, FXSAVE).
 Fault check_image(const Cpu& cpu, const Instruction& in, u32 offset, Access access) {
+    if (Fault fault = cpu.check_alignment(in.memory.segment, offset, 1, 16, access)) return fault;
     OrFault<Linear> linear = cpu.to_linear(in.memory.segment, offset, 1, access);
     return linear ? check_aligned(cpu, in.memory.segment, offset) : linear.fault();
 }
@@ -30,6 +32,7 @@ Fault store_masked(Cpu& cpu, const Instruction& in, const u8* bytes, const u8* m
     u32 wrap = in.address_size == 2 ? 0xFFFF : 0xFFFFFFFF;
     u32 offset = cpu.get32(7) & wrap;
     Seg segment = in.string_segment();
+    if (Fault fault = check_natural_alignment(cpu, segment, offset, count, Access::Write)) return fault;
     if (Fault fault = cpu.probe(segment, offset, count, Access::Write)) return fault;
     for (u32 i = 0; i < count; ++i)
         if (mask[i] & 0x80)
@@ -47,7 +50,7 @@ Fault check_sse(const Cpu& cpu) {
 Fault check_mmx(Cpu& cpu) {
     if (cpu.state.cr0 & cr0::em) return Fault::exception(vector::ud);
     if (cpu.state.cr0 & cr0::ts) return Fault::exception(vector::nm);
-    return x87::pending(cpu.state.fpu) ? x87::report_pending(cpu) : Fault::none();
+    return x87::check_pending(cpu);
 }
 
 void enter_mmx(FxImage& fpu) {
@@ -59,11 +62,8 @@ Fault check_aligned(const Cpu& cpu, Seg segment, u32 offset) {
     return (cpu.state.segment(segment).base + offset) & 15 ? Fault::exception(vector::gp) : Fault::none();
 }
 
-Fault check_natural_alignment(const Cpu& cpu, Seg segment, u32 offset, u32 bytes) {
-    if (bytes > 10 || !access_detail::alignment_checked(cpu.state)) return Fault::none();
-    u32 alignment = std::bit_floor(bytes);  // an m80 counts as eight bytes (SDM 3A, table 6-7)
-    u64 linear = cpu.state.segment(segment).base + offset;
-    return linear & (alignment - 1) ? Fault::exception(vector::ac) : Fault::none();
+Fault check_natural_alignment(const Cpu& cpu, Seg segment, u32 offset, u32 bytes, Access access) {
+    return cpu.check_alignment(segment, offset, bytes, std::bit_floor(bytes), access);  // m80: 8 (SDM 3A, table 6-7)
 }
 
 Fault execute_fxsave(Cpu& cpu, const Instruction& in) {

@@ -14,8 +14,9 @@ void enter_mmx(FxImage& fpu);
 // 16-byte operands of most SSE instructions: #GP(0) unless the linear address is aligned.
 Fault check_aligned(const Cpu& cpu, Seg segment, u32 offset);
 
-// #AC for operands of 2 to 10 bytes that are not naturally aligned, where EFLAGS.AC and CR0.AM ask for it.
-Fault check_natural_alignment(const Cpu& cpu, Seg segment, u32 offset, u32 bytes);
+// #AC for operands that are not naturally aligned, as Cpu::check_alignment. For those of 16 bytes, where they need not
+// be aligned otherwise, the manual leaves it to the processor (SDM 2, MOVUPS; 3A table 6-7 has it); AMD's do it.
+Fault check_natural_alignment(const Cpu& cpu, Seg segment, u32 offset, u32 bytes, Access access);
 
 Fault execute_fxsave(Cpu& cpu, const Instruction& in);
 Fault execute_fxrstor(Cpu& cpu, const Instruction& in);

@@ -185,7 +185,8 @@ void Board::set_apic_base(u64 value) {
     chips_->local_apic.set_base(value);
     update_interrupt();
 }
-void Board::set_ferr(bool level) { chips_->isa.line(13).set(level); }
+void Board::set_ferr(bool asserted) { chips_->coprocessor_error.set_ferr(asserted); }
+bool Board::ignne() const { return chips_->coprocessor_error.ignne(); }
 
 // --- buses. Time is brought up to date first, so that a chip that is looked at has seen all its timers fire.
 

@@ -119,7 +119,8 @@ class Board final : public Outside {
     Nanoseconds guest_time() override { return clock_.guest_time(); }
     u64 apic_base() const override;
     void set_apic_base(u64 value) override;
-    void set_ferr(bool level) override;
+    void set_ferr(bool asserted) override;
+    bool ignne() const override;
 
  private:
     struct Chips;

@@ -45,6 +45,7 @@ Board::Chips::Chips(Bus& ports, Bus& mmio, Scheduler& scheduler, GuestMemory& me
            }},
       acpi{ports, isa.line(acpi_irq, IsaLines::Source::Acpi), scheduler, log, hooks.power_off},
       system_ports{ports, pit, log, {.set_a20 = hooks.a20_from_port92, .reset = hooks.reset}},
+      coprocessor_error{ports, isa.line(13)},
       reset_control{log, [hooks](bool) { hooks.reset(); }},
       pci{ports,
           log,
@@ -106,11 +107,27 @@ void Board::Chips::attach_drives(BoardParts& parts) {
 }
 
 std::vector<Device*> Board::Chips::all() {
-    std::vector<Device*> list = {&pic,           &local_apic, &io_apic,     &pit,
-                                 &hpet,          &acpi,       &rtc,         &system_ports,
-                                 &reset_control, &pci,        &host_bridge, &isa_bridge,
-                                 &ide,           &dma,        &floppy,      &power_function,
-                                 &fw_cfg,        &keyboard,   &mouse,       &keyboard_controller};
+    std::vector<Device*> list = {&pic,
+                                 &local_apic,
+                                 &io_apic,
+                                 &pit,
+                                 &hpet,
+                                 &acpi,
+                                 &rtc,
+                                 &system_ports,
+                                 &reset_control,
+                                 &pci,
+                                 &host_bridge,
+                                 &isa_bridge,
+                                 &ide,
+                                 &dma,
+                                 &floppy,
+                                 &power_function,
+                                 &fw_cfg,
+                                 &keyboard,
+                                 &mouse,
+                                 &keyboard_controller,
+                                 &coprocessor_error};
     for (auto& uart : serial) list.push_back(uart.get());
     list.push_back(&post_port);
     list.push_back(&vga);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "devices/acpi_pm.hpp"
+#include "devices/coprocessor_error.hpp"
 #include "devices/debug_exit.hpp"
 #include "devices/debug_ports.hpp"
 #include "devices/dma.hpp"
@@ -80,6 +81,7 @@ struct Board::Chips {
     Hpet hpet;
     AcpiPm acpi;
     SystemPorts system_ports;
+    CoprocessorError coprocessor_error;
     ResetControl reset_control;
     PciBus pci;
     I440fx host_bridge;

@@ -48,6 +48,7 @@ class QuietOutside final : public Outside {
     u64 apic_base() const override { return apic; }
     void set_apic_base(u64 value) override { apic = value; }
     void set_ferr(bool) override {}
+    bool ignne() const override { return false; }
 
     std::map<u16, u32> ports;
     std::vector<Written> port_writes, mmio_reads, mmio_writes;

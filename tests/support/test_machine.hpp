@@ -39,14 +39,15 @@ class TestOutside final : public Outside {
     Nanoseconds guest_time() override { return time; }
     u64 apic_base() const override { return 0xFEE00900; }
     void set_apic_base(u64) override {}
-    void set_ferr(bool level) override { ferr = level; }
+    void set_ferr(bool asserted) override { ferr = asserted; }
+    bool ignne() const override { return ignore_x87_errors; }
 
     std::map<u16, u32> ports;
     std::function<u32(u16, u8)> on_read_port;
     std::vector<Access> port_writes, mmio_writes;
     int vector_pending = -1;  // the INTR line is up while this is not negative
     Nanoseconds time = 0;
-    bool ferr = false;
+    bool ferr = false, ignore_x87_errors = false;
 };
 
 using EngineFactory = std::function<std::unique_ptr<Engine>(Cpu&)>;
