@@ -136,6 +136,7 @@ Fault enter(Cpu& cpu, const Instruction& in) {
         if (Fault f = push(frame)) return f;
     esp -= allocation;
     // A write at the final stack pointer has to be possible, although none is made (SDM vol. 2, ENTER).
+    if (Fault f = cpu.check_alignment(Seg::Ss, esp & mask, size, size, Access::Write)) return f;
     if (Fault f = cpu.probe(Seg::Ss, esp & mask, size, Access::Write)) return f;
     set_register(cpu, static_cast<u8>(Reg::Ebp), frame, in.operand_size);
     set_stack_pointer(cpu, Reg::Esp, esp, mask);

@@ -46,8 +46,11 @@ struct FarPointer {
 // m16:16 or m16:32 at the memory operand.
 inline OrFault<FarPointer> read_far_pointer(Cpu& cpu, const Instruction& in) {
     u8 bytes[6] = {};
-    std::span<u8> used{bytes, static_cast<std::size_t>(in.operand_size + 2)};
-    if (Fault f = cpu.read_bytes(in.memory.segment, cpu.effective_address(in), used)) return f;
+    Seg segment = in.memory.segment;
+    u32 offset = cpu.effective_address(in);
+    std::span<u8> used{bytes, in.operand_size + std::size_t{2}};
+    if (Fault f = cpu.check_alignment(segment, offset, in.operand_size + 2u, in.operand_size, Access::Read)) return f;
+    if (Fault f = cpu.read_bytes(segment, offset, used)) return f;
     FarPointer p;
     std::memcpy(&p.offset, bytes, in.operand_size);
     std::memcpy(&p.selector, bytes + in.operand_size, sizeof p.selector);

@@ -77,14 +77,23 @@ void Tolerance::executes(const Instruction& in) {
     order_of_faults = in.mnemonic == ZYDIS_MNEMONIC_CALL;
     // And which operand of CMPS is read first: Intel's processors begin with the source, AMD's with the destination.
     order_of_reads = in.opcode_map == 0 && (in.opcode & 0xFE) == 0xA6;
+    bool masked = in.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ || in.mnemonic == ZYDIS_MNEMONIC_MASKMOVDQU;
+    auto wide = [](const Operand& o) { return o.kind == Operand::Kind::Memory && o.size >= 16; };
+    alignment_may_vary = masked || std::any_of(in.op.begin(), in.op.end(), wide);
     dot_product |= in.mnemonic == ZYDIS_MNEMONIC_DPPS || in.mnemonic == ZYDIS_MNEMONIC_DPPD;
     if (leaves_flags_of_its_own(in.mnemonic)) flags = in.flags_undefined;
 }
 
 bool Tolerance::other_fault(const OracleEnd& ours, const OracleEnd& real) const {
-    auto of_memory = [](u8 vector) { return vector == vector::ss || vector == vector::gp || vector == vector::pf; };
+    auto of_memory = [](u8 vector) {
+        return vector == vector::ss || vector == vector::gp || vector == vector::pf || vector == vector::ac;
+    };
     if (order_of_faults) return ours.vector == vector::gp && real.vector != vector::gp;
     return order_of_reads && of_memory(ours.vector) && of_memory(real.vector);
+}
+
+bool Tolerance::alignment_varies(const OracleEnd& ours, const OracleEnd& real) const {
+    return alignment_may_vary && ours.vector == vector::ac && real.vector != vector::ac;
 }
 
 // Beside an unmasked overflow or underflow the precision flag tells whether a result with unlimited exponent would

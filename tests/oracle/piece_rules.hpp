@@ -20,11 +20,13 @@ bool stays_near(const Cpu& cpu, const Instruction& in);
 // What need not agree, by the instructions that a piece executed.
 struct Tolerance {
     u32 cr2 = 0, flags = 0;
-    bool order_of_faults = false, order_of_reads = false, dot_product = false;
+    bool order_of_faults = false, order_of_reads = false, alignment_may_vary = false, dot_product = false;
 
     void executes(const Instruction& in);
     // May both be right, since the processor chooses which of two faults it tells of?
     bool other_fault(const OracleEnd& ours, const OracleEnd& real) const;
+    // Has only ours seen an operand that is not aligned, where the manual leaves that to the processor?
+    bool alignment_varies(const OracleEnd& ours, const OracleEnd& real) const;
     u32 mxcsr(const OracleState& real) const;
 };
 

@@ -39,6 +39,7 @@ Exchange& exchange() { return *reinterpret_cast<Exchange*>(exchange_address); }
 
 // Notes the exception and goes on in 64-bit mode behind the far jump, all registers as the piece left them.
 void leave(int signal_number, siginfo_t*, void* context) {
+    __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() & ~u64{eflags::ac});  // Linux leaves it as it is
     auto* registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
     auto selectors = static_cast<u64>(registers[REG_CSGSFS]);
     Exchange& x = exchange();
@@ -94,7 +95,8 @@ void far_jump() {
         "mov %c[host_stack], %%rsp\n\t"
         "pushfq\n\t"
         "popq %c[flags]\n\t"
-        "cld\n\t"
+        "pushq $2\n\t"  // without DF and AC
+        "popfq\n\t"
         "xor %%eax, %%eax\n\t"
         "mov %%eax, %%ds\n\t"
         "mov %%eax, %%es\n\t"
