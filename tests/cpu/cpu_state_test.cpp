@@ -70,3 +70,16 @@ TEST_CASE("cpu state: a snapshot that promises impossible registers is refused")
     serialize(loaded, archive);
     CHECK_FALSE(archive.ok());
 }
+
+TEST_CASE("cpu state: debug traps that wait behind MOV SS are saved, and only those that there are") {
+    CpuState state = busy_state(), loaded;
+    state.debug_traps = 0x4001;
+    Archive archive = Archive::loader(saved(state));
+    serialize(loaded, archive);
+    REQUIRE(archive.ok());
+    CHECK(loaded.debug_traps == 0x4001);
+    state.debug_traps = 0x10;
+    archive = Archive::loader(saved(state));
+    serialize(loaded, archive);
+    CHECK_FALSE(archive.ok());
+}
