@@ -73,7 +73,7 @@ TEST_CASE("oracle: ESP that moves between RDTSC and a branch passes the verifier
 
 // Found by breaking the translator on purpose: random pieces did not notice.
 TEST_CASE("oracle: an instruction over two pages is read anew when the second page is another one") {
-    constexpr u32 entry_of_second_page = 0x10102004, other_frame = 40 * page_size, present_writable = 3;
+    constexpr u32 entry_of_second_page = 0x10102004, other_frame = 31 * page_size, present_writable = 3;
     auto word = [](u32 value, u32 n) { return static_cast<u8>(value >> 8 * n); };
     auto move_to = [&](u32 address, u32 value) {
         std::vector<u8> bytes = {0xC7, 0x05};

@@ -353,7 +353,7 @@ TEST_CASE("gdb: a triple fault stops before the machine resets, and goes on from
     CHECK(c.word_at(loop_at + 7) << 16 == 0x0B0F0000);
     CHECK(c.ask("c") == "no reply");
     CHECK(c.machine->board().state().activity == Activity::Running);
-    CHECK(c.machine->board().state().idtr.limit != 0);
+    CHECK(c.eip() != loop_at + 7);
 }
 
 TEST_CASE("gdb: a debugger that detaches or vanishes leaves nothing behind") {
