@@ -72,7 +72,7 @@ bool DebugPoints::stops_before(u32 linear) {
 }
 
 void DebugPoints::step_done() {
-    if (!reached_) reached_.emplace();
+    if (!reached_) reached_ = Reached{};
 }
 
 void DebugPoints::touched(u32 linear, u32 bytes, bool write) {
