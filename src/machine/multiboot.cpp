@@ -60,7 +60,7 @@ u64 take_elf(BootPlan& plan, const std::string& name, std::span<const u8> kernel
     u16 entry_bytes = half(kernel, 42), count = half(kernel, 44);
     if (entry_bytes < 32 || u64{table} + u64{entry_bytes} * count > kernel.size()) refuse(name, "broken ELF file");
     plan.entry = word(kernel, 24);
-    u64 end = 0;
+    u64 end = 0, room = high_begin + limit;
     for (u16 i = 0; i < count; ++i) {
         std::size_t at = table + std::size_t{entry_bytes} * i;
         if (word(kernel, at) != 1 || word(kernel, at + 20) == 0) continue;  // PT_LOAD with bytes in memory
@@ -70,6 +70,8 @@ u64 take_elf(BootPlan& plan, const std::string& name, std::span<const u8> kernel
             !(plan.entry >= physical && plan.entry < physical + size))
             plan.entry = static_cast<u32>(plan.entry - virtual_address + physical);
         add_piece(plan, name, kernel, word(kernel, at + 4), word(kernel, at + 16), size, physical, limit);
+        if (size > room) refuse(name, "its segments do not fit into memory together; give more with -m");
+        room -= size;
         end = std::max(end, physical + size);
     }
     if (plan.items.empty()) refuse(name, "the ELF file has nothing to load");

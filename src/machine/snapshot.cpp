@@ -56,9 +56,11 @@ BootPlan get_boot_plan(SnapshotReader& in, u64 memory_bytes) {
     for (u32* value : {&plan.entry, &plan.information_address, &plan.map_address}) *value = in.get_value<u32>();
     u8 items = in.get_value<u8>();
     if (plan.kind > BootPlan::Kind::Multiboot || items > most_boot_items) in.refuse(inner_damage);
+    u64 room = memory_bytes;  // for all of them: they are to lie in memory side by side
     for (u8 i = 0; i < items; ++i) {
         u32 address = in.get_value<u32>();
-        plan.items.push_back({address, in.get_bytes(memory_bytes)});
+        plan.items.push_back({address, in.get_bytes(room)});
+        room -= plan.items.back().bytes.size();
     }
     return plan;
 }

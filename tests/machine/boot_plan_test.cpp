@@ -181,6 +181,16 @@ TEST_CASE("boot plan: broken or unfitting Multiboot kernels are refused") {
     CHECK_THAT(multiboot_refusal(flat_kernel().set(20, 0x100200)), Contains("truncated"));
 }
 
+// Each of them fits; a file of 600 bytes is not to take twelve times the memory of the machine.
+TEST_CASE("fuzz: Multiboot segments that lie over one another and are larger than memory together are refused") {
+    Image kernel = elf_kernel();
+    kernel.bytes.resize(0x400);
+    kernel.set(44, 3, 2);
+    for (std::size_t at : {std::size_t{52}, std::size_t{84}}) kernel.set(at, 1).set(at + 12, 0x100000).set(at + 20, 10 * mebibyte);
+    CHECK_THAT(multiboot_refusal(kernel, 16 * mebibyte), Contains("do not fit into memory together"));
+    CHECK(multiboot_refusal(kernel, 64 * mebibyte) == "no refusal");
+}
+
 TEST_CASE("boot plan: the loader's table has a fixed size and names the items in order") {
     BootPlan plan = plan_linux("k", linux_kernel().bytes, {}, "", 64 * mebibyte);
     std::vector<u8> table = encode(plan);

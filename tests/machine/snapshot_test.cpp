@@ -473,3 +473,35 @@ TEST_CASE("snapshot: times that no machine reaches are refused, and timers that 
         CHECK((loader.ok() || scheduler.next_deadline() <= end_of_time || !timer.active()));
     }
 }
+
+TEST_CASE("fuzz: a snapshot whose boot plan is larger than memory is refused before it takes so much") {
+    Folder folder;
+    std::string good = folder.file("good"), bad = folder.file("bad");
+    constexpr u64 most = 4 << 20;
+    {
+        TestMachine machine{EngineKind::Interp};
+        machine.save(good);
+    }
+    {
+        SnapshotReader in{good};
+        auto files = make_direct_file_access();
+        SnapshotWriter out{*files, bad};
+        for (int part = 0; part < 3; ++part) {  // the machine, and both ROMs
+            std::vector<u8> bytes = in.get_bytes(most);
+            out.put_value(u64{bytes.size()});
+            out.put(bytes);
+        }
+        constexpr u8 boots_directly = 1, items = 2;
+        out.put_value(boots_directly);
+        out.put(std::vector<u8>(16));  // kind and addresses
+        out.put_value(items);
+        std::vector<u8> all_of_memory(Snapshot{good}.memory_bytes());
+        for (u8 i = 0; i < items; ++i) {
+            out.put_value(u32{0});
+            out.put_value(u64{all_of_memory.size()});
+            out.put(all_of_memory);
+        }
+        out.commit();
+    }
+    CHECK_THROWS_WITH(Snapshot{bad}, Contains("too long"));
+}
