@@ -28,7 +28,8 @@ void Vga::reset() {
     memory_.reset();
     vbe_ports_.index = 0;
     // Only what the legacy modes show: touching all of it would make the host provide memory that no guest may use.
-    std::ranges::fill(vram_.first(vga_legacy_memory), u8{0});
+    std::span<u8> shown = vram_.first(vga_legacy_memory);
+    std::fill(shown.begin(), shown.end(), u8{0});
     registers_changed();
 }
 
@@ -167,7 +168,7 @@ void Vga::write_port(u16 port, u8 value) {
 
 void Vga::write_vbe(u16 index, u16 value) {
     if (registers_.vbe.write(index, value))
-        std::ranges::fill(vram_.first(std::min<std::size_t>(registers_.vbe.clear_size(), vram_.size())), u8{0});
+        std::fill_n(vram_.begin(), std::min<std::size_t>(registers_.vbe.clear_size(), vram_.size()), u8{0});
     const auto& vbe = registers_.vbe;
     if (index == static_cast<u16>(VbeIndex::Enable))
         log_(Topic::Video, "dispi {}: {}x{}x{}", vbe.enabled() ? "on" : "off", vbe.width(), vbe.height(),

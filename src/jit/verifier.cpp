@@ -64,6 +64,8 @@ std::optional<std::string> Verifier::run() {
 BrokenRule Verifier::decode_all() {
     starts_.assign(code_.bytes.size() + 1, 0);
     entered_.assign(code_.bytes.size() + 1, 0);
+    constexpr std::size_t usual_length = 4;
+    instructions_.reserve(code_.bytes.size() / usual_length + 1);  // they are large; moving them costs more than all else
     while (at_ < code_.bytes.size()) {
         HostInstruction& d = instructions_.emplace_back();
         d.offset = at_;
