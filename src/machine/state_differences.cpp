@@ -100,6 +100,7 @@ void visit_registers(const CpuState& a, const CpuState& b, Visit visit) {
     visit(Name{"activity"}, static_cast<u8>(a.activity), static_cast<u8>(b.activity));
     visit(Name{"shadow"}, static_cast<u8>(a.shadow), static_cast<u8>(b.shadow));
     visit(Name{"nmi blocked"}, a.nmi_blocked, b.nmi_blocked);
+    visit(Name{"debug traps"}, a.debug_traps, b.debug_traps);
     visit(Name{"a20 mask"}, a.a20_mask, b.a20_mask);
     visit(Name{"gdtr"}, a.gdtr.base, b.gdtr.base);
     visit(Name{"gdtr limit"}, a.gdtr.limit, b.gdtr.limit);
