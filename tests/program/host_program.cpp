@@ -92,6 +92,7 @@ Process::Process(const Scratch& scratch, const Words& words, Setting setting)
     std::string err = setting_.error.empty() ? scratch.file("..err") : setting_.error;
     std::vector<std::string> variables = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/nonexistent", "LC_ALL=C"};
     for (auto& [name, value] : setting_.environment) variables.push_back(name + "=" + value);
+    if (const char* options = std::getenv("LSAN_OPTIONS")) variables.push_back(std::string{"LSAN_OPTIONS="} + options);
     std::vector<char*> arguments, environment;
     for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
     for (const std::string& variable : variables) environment.push_back(const_cast<char*>(variable.c_str()));
