@@ -88,16 +88,14 @@ Fault repeat(Cpu& cpu, const Instruction& in, StringWalk& walk, Once once, Bulk 
     while (done < budget && ended == Ended::No && !(done && watched_touched(cpu))) {
         u64 now = bulk(budget - done);
         if (now == 0) {
-            if (Fault f = once(ended)) {
-                state.instructions += done;
-                return f;
-            }
+            if (Fault f = once(ended)) return f;
             now = 1;
         }
         done += now;
+        state.instructions += now;  // at once: where instructions are the clock, devices see each iteration at its time
         walk.set(ecx_number, static_cast<u32>(count - done));
     }
-    state.instructions += done - 1;
+    --state.instructions;
     if (done == count || ended == Ended::Yes) return Fault::none();
     state.eflags |= eflags::rf;
     return Fault::retired();

@@ -22,4 +22,23 @@ TEST_CASE("fuzz: FERR# rises at the waiting instruction after an exception, on b
     CHECK(pair.bt.outside.ferr);
 }
 
+TEST_CASE("fuzz: each iteration of REP MOVS into a device has its own time, on both engines") {
+    // The first iteration stores to the last byte of RAM, the others to what is behind it.
+    constexpr u32 ram = 1u << 20, iterations = 4;
+    EnginePair<FlatMachine> pair{ram};
+    std::vector<u64> times[2];
+    auto* at = times;
+    pair.both([&](FlatMachine& m) {
+        m.outside.on_write_mmio = [&m, seen = at++] { seen->push_back(m.state.instructions); };
+        m.poke(TestMachine::code_at, {0xF3, 0xA4});
+        m.state.eip = TestMachine::code_at;
+        m.set_reg(Reg::Esi, TestMachine::data_at);
+        m.set_reg(Reg::Edi, ram - 1);
+        m.set_reg(Reg::Ecx, iterations);
+    });
+    REQUIRE(pair.advance(iterations) == "");
+    CHECK(times[0] == std::vector<u64>{1, 2, 3});
+    CHECK(times[1] == times[0]);
+}
+
 }  // namespace vellum::test

@@ -33,6 +33,7 @@ class TestOutside final : public Outside {
     u32 read_mmio(Physical, u8) override { return 0xFFFFFFFF; }
     void write_mmio(Physical address, u8 size, u32 value) override {
         mmio_writes.push_back({raw(address), size, value});
+        if (on_write_mmio) on_write_mmio();
     }
     bool interrupt_pending() const override { return vector_pending >= 0; }
     u8 acknowledge_interrupt() override { return static_cast<u8>(std::exchange(vector_pending, -1)); }
@@ -44,6 +45,7 @@ class TestOutside final : public Outside {
 
     std::map<u16, u32> ports;
     std::function<u32(u16, u8)> on_read_port;
+    std::function<void()> on_write_mmio;
     std::vector<Access> port_writes, mmio_writes;
     int vector_pending = -1;  // the INTR line is up while this is not negative
     Nanoseconds time = 0;
