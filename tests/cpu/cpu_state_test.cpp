@@ -28,6 +28,13 @@ std::vector<u8> saved(CpuState state) {
     return archive.bytes();
 }
 
+// Whether `to` took what is saved of `from`.
+bool load(CpuState& to, const CpuState& from) {
+    Archive archive = Archive::loader(saved(from));
+    serialize(to, archive);
+    return archive.ok();
+}
+
 }  // namespace
 
 TEST_CASE("cpu state: reset starts at F000:FFF0 with paging and protection off") {
@@ -54,9 +61,7 @@ TEST_CASE("cpu state: reset keeps what belongs to the engine") {
 
 TEST_CASE("cpu state: what is saved comes back") {
     CpuState state = busy_state(), loaded;
-    Archive archive = Archive::loader(saved(state));
-    serialize(loaded, archive);
-    REQUIRE(archive.ok());
+    REQUIRE(load(loaded, state));
     CHECK(saved(loaded) == saved(state));
     CHECK(loaded.nmi_blocked);
     CHECK(loaded.segment(Seg::Fs).base == 0x12345678);
@@ -66,20 +71,14 @@ TEST_CASE("cpu state: what is saved comes back") {
 TEST_CASE("cpu state: a snapshot that promises impossible registers is refused") {
     CpuState state = busy_state(), loaded;
     state.cpl = 7;
-    Archive archive = Archive::loader(saved(state));
-    serialize(loaded, archive);
-    CHECK_FALSE(archive.ok());
+    CHECK_FALSE(load(loaded, state));
 }
 
 TEST_CASE("cpu state: debug traps that wait behind MOV SS are saved, and only those that there are") {
     CpuState state = busy_state(), loaded;
     state.debug_traps = 0x4001;
-    Archive archive = Archive::loader(saved(state));
-    serialize(loaded, archive);
-    REQUIRE(archive.ok());
+    REQUIRE(load(loaded, state));
     CHECK(loaded.debug_traps == 0x4001);
     state.debug_traps = 0x10;
-    archive = Archive::loader(saved(state));
-    serialize(loaded, archive);
-    CHECK_FALSE(archive.ok());
+    CHECK_FALSE(load(loaded, state));
 }

@@ -5,6 +5,7 @@
 
 #include "base/archive.hpp"
 #include "cpu/fpu.hpp"
+#include "support/descriptor.hpp"
 
 namespace vellum::fuzz {
 
@@ -22,13 +23,7 @@ constexpr u16 code32 = 0x08, data32 = 0x10, code16 = 0x18, data16 = 0x20, inner_
               conforming = 0x60, expand_down = 0x68, read_only = 0x70, absent = 0x78;
 constexpr u32 task_vector = 0x81;
 
-u64 descriptor(u32 base, u32 limit, u16 access) {
-    bool pages = limit > 0xFFFFF;
-    u64 units = pages ? limit >> 12 : limit;
-    u64 high = (base >> 16 & 0xFF) | (u64{access} & 0xFF) << 8 | (units & 0xF0000) | (u64{access} & 0x4000) << 8 |
-               (pages ? 1u << 23 : 0u) | (base & 0xFF000000);
-    return high << 32 | (u64{base} & 0xFFFF) << 16 | (units & 0xFFFF);
-}
+constexpr auto descriptor = test::segment_descriptor;
 
 u64 gate(u16 selector, u32 offset, u8 access, u8 parameters) {
     return u64{offset & 0xFFFF0000} << 32 | u64{access} << 40 | u64{parameters} << 32 | u64{selector} << 16 |

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "support/descriptor.hpp"
+
 namespace vellum::test {
 
 namespace {
@@ -30,14 +32,6 @@ constexpr MappedPage piece_pages[] = {
 
 u32 physical_page(OracleMode mode, const MappedPage& page) {
     return mode == OracleMode::Real ? low_page(page.linear) >> page_shift : page.page;
-}
-
-u64 descriptor(u32 base, u32 limit, u16 access) {
-    bool pages = limit > 0xFFFFF;
-    u64 units = pages ? limit >> 12 : limit;
-    u64 high = (base >> 16 & 0xFF) | (u64{access} & 0xFF) << 8 | (units & 0xF0000) | (u64{access} & 0x4000) << 8 |
-               (pages ? 1u << 23 : 0u) | (base & 0xFF000000);
-    return high << 32 | (u64{base} & 0xFFFF) << 16 | (units & 0xFFFF);
 }
 
 }  // namespace
@@ -99,17 +93,17 @@ void PieceMachine::build_tables() {
         map(supervisor + page * page_size, page, present_writable);
     memory.write(*physical(linear_of(L::read_only)), read_only_content());
 
-    poke_value(gdt + code0, descriptor(0, 0xFFFFFFFF, code));
-    poke_value(gdt + data0, descriptor(0, 0xFFFFFFFF, data));
-    poke_value(gdt + 0x20, descriptor(0, 0xFFFFFFFF, code | user));
-    poke_value(gdt + 0x28, descriptor(0, 0xFFFFFFFF, data | user));
-    poke_value(gdt + tss_selector, descriptor(supervisor + tss, 0x67, 0x8B));
-    poke_value(gdt + ldt_selector, descriptor(supervisor + ldt, 0x2F, 0x82));
+    poke_value(gdt + code0, segment_descriptor(0, 0xFFFFFFFF, code));
+    poke_value(gdt + data0, segment_descriptor(0, 0xFFFFFFFF, data));
+    poke_value(gdt + 0x20, segment_descriptor(0, 0xFFFFFFFF, code | user));
+    poke_value(gdt + 0x28, segment_descriptor(0, 0xFFFFFFFF, data | user));
+    poke_value(gdt + tss_selector, segment_descriptor(supervisor + tss, 0x67, 0x8B));
+    poke_value(gdt + ldt_selector, segment_descriptor(supervisor + ldt, 0x2F, 0x82));
     for (OracleMode mode : {OracleMode::Segmented16, OracleMode::Segmented32}) {
         OracleSegments s = oracle_segments(mode);
         for (const Segment& segment : {s.code, s.data, s.stack})
             poke_value(ldt + (segment.selector & 0xFFF8),
-                       descriptor(static_cast<u32>(segment.base), segment.limit, segment.access));
+                       segment_descriptor(static_cast<u32>(segment.base), segment.limit, segment.access));
     }
     poke_value<u32>(tss + 4, supervisor + inner_stack_end);
     poke_value<u16>(tss + 8, data0);
