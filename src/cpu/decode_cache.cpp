@@ -40,6 +40,7 @@ const Instruction* DecodeCache::add(Page& page, u32 offset, const Instruction& i
         page.pool[index] = instruction;
     }
     page.slots[offset] = static_cast<u16>(index + 1);
+    page.starts[offset / 64] |= u64{1} << offset % 64;
     return &page.pool[index];
 }
 
@@ -47,6 +48,7 @@ void DecodeCache::drop(Page& page, u32 offset) {
     if (!page.slots[offset]) return;
     page.unused.push_back(static_cast<u16>(page.slots[offset] - 1));
     page.slots[offset] = 0;
+    page.starts[offset / 64] &= ~(u64{1} << offset % 64);
 }
 
 void DecodeCache::forget(Physical address) {
@@ -54,7 +56,7 @@ void DecodeCache::forget(Physical address) {
         auto found = pages_.find(key(address, code32));
         if (found == pages_.end()) continue;
         Page& page = *found->second;
-        for (u32 offset = 0; offset < page_size; ++offset) drop(page, offset);
+        page.for_each(0, page_size - 1, [&](u32 offset) { drop(page, offset); });
         page.watched = false;
     }
     memory_.unwatch(page_of(address), GuestMemory::Watch::Decoded);
@@ -70,12 +72,11 @@ void DecodeCache::drop_all() {
 void DecodeCache::drop_changed() {
     for (auto& [page_key, page] : pages_) {
         const u8* bytes = memory_.read_pointer(Physical{page_key >> 1 << page_shift});
-        for (u32 offset = 0; offset < page_size; ++offset) {
-            const Instruction* in = page->find(offset);
-            if (!in) continue;
-            u32 here = std::min<u32>(in->length, page_size - offset);
-            if (!bytes || std::memcmp(bytes + offset, in->bytes.data(), here) != 0) drop(*page, offset);
-        }
+        page->for_each(0, page_size - 1, [&](u32 offset) {
+            const Instruction& in = *page->find(offset);
+            u32 here = std::min<u32>(in.length, page_size - offset);
+            if (!bytes || std::memcmp(bytes + offset, in.bytes.data(), here) != 0) drop(*page, offset);
+        });
     }
 }
 
@@ -86,8 +87,9 @@ void DecodeCache::page_will_change(Physical address, u32 first_offset, u32 last_
         auto found = pages_.find(key(address, code32));
         if (found == pages_.end()) continue;
         Page& page = *found->second;
-        for (u32 offset = from; offset <= std::min(last_offset, page_size - 1); ++offset)
-            if (const Instruction* in = page.find(offset); in && offset + in->length > first_offset) drop(page, offset);
+        page.for_each(from, std::min(last_offset, page_size - 1), [&](u32 offset) {
+            if (offset + page.find(offset)->length > first_offset) drop(page, offset);
+        });
     }
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -19,13 +20,22 @@ class DecodeCache final : private PageWatcher {
  public:
     // One physical page seen as code of one size.
     struct Page {
-        std::array<u16, page_size> slots{};  // by offset of the first byte: index in `pool` + 1; 0: not decoded
+        std::array<u16, page_size> slots{};        // by offset of the first byte: index in `pool` + 1; 0: not decoded
+        std::array<u64, page_size / 64> starts{};  // a bit for each slot that is not 0, for whoever looks at many
         std::vector<Instruction> pool;
         std::vector<u16> unused;  // indices in `pool`
         Physical physical{};
         bool watched = false;
 
         const Instruction* find(u32 offset) const { return slots[offset] ? &pool[slots[offset] - 1u] : nullptr; }
+        // Offsets from `first` to `last` at which an instruction is; it may be dropped by `visit`.
+        void for_each(u32 first, u32 last, auto&& visit) {
+            for (u32 word = first / 64; word <= last / 64; ++word)
+                for (u64 bits = starts[word]; bits; bits &= bits - 1) {
+                    u32 offset = word * 64 + static_cast<u32>(std::countr_zero(bits));
+                    if (offset >= first && offset <= last) visit(offset);
+                }
+        }
     };
 
     explicit DecodeCache(GuestMemory& memory);
