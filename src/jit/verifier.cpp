@@ -6,6 +6,7 @@
 
 #include <map>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -24,6 +25,7 @@ class Verifier {
 
  private:
     BrokenRule decode_all();
+    BrokenRule decode_one();
     BrokenRule note_targets();
     void enter(u32 offset);
     BrokenRule step(const HostInstruction& d);
@@ -35,6 +37,7 @@ class Verifier {
     ZydisDecoder decoder_;
     VerifierRules rules_;
     std::vector<HostInstruction> instructions_;
+    std::vector<ZydisDecodedOperand> operands_;           // of all instructions, one behind the other
     std::map<u32, std::optional<VerifierState>> labels_;  // forward targets: what is known when control gets there
     std::vector<u8> starts_, entered_;                    // by offset
     bool reachable_ = true;
@@ -64,21 +67,33 @@ std::optional<std::string> Verifier::run() {
 BrokenRule Verifier::decode_all() {
     starts_.assign(code_.bytes.size() + 1, 0);
     entered_.assign(code_.bytes.size() + 1, 0);
-    constexpr std::size_t usual_length = 4;
-    instructions_.reserve(code_.bytes.size() / usual_length + 1);  // they are large; moving them costs more than all else
-    while (at_ < code_.bytes.size()) {
-        HostInstruction& d = instructions_.emplace_back();
-        d.offset = at_;
-        if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder_, code_.bytes.data() + at_, code_.bytes.size() - at_, &d.z,
-                                                 d.operands))) {
-            instructions_.pop_back();
-            return "list: not an instruction";
-        }
-        d.kind = host_class(d.z);
-        if (d.kind == HostClass::Refused) return "list: not on the positive list";
-        starts_[at_] = 1;
-        at_ = d.end();
-    }
+    constexpr std::size_t usual_length = 4, usual_operands = 3;
+    instructions_.reserve(code_.bytes.size() / usual_length + 1);
+    operands_.reserve(usual_operands * instructions_.capacity());
+    BrokenRule broken = nullptr;
+    while (at_ < code_.bytes.size() && !broken) broken = decode_one();
+    const ZydisDecodedOperand* operands = operands_.data();  // which have come to rest
+    for (HostInstruction& d : instructions_) d.operands = std::exchange(operands, operands + d.z.operand_count);
+    return broken;
+}
+
+BrokenRule Verifier::decode_one() {
+    ZydisDecoderContext context;
+    ZydisDecodedInstruction z;
+    const u8* bytes = code_.bytes.data() + at_;
+    std::size_t known = operands_.size();
+    if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder_, &context, bytes, code_.bytes.size() - at_, &z)))
+        return "list: not an instruction";
+    operands_.resize(known + z.operand_count);
+    if (!ZYAN_SUCCESS(ZydisDecoderDecodeOperands(&decoder_, &context, &z, operands_.data() + known, z.operand_count)))
+        return "list: not an instruction";
+    HostClass kind = host_class(z);
+    HostInstructionWords words{z.mnemonic,      z.attributes,    z.meta.branch_type,    z.length,
+                               z.address_width, z.operand_count, z.raw.imm[0].size != 0};
+    instructions_.push_back({.offset = at_, .kind = kind, .z = words});
+    if (kind == HostClass::Refused) return "list: not on the positive list";
+    starts_[at_] = 1;
+    at_ = instructions_.back().end();
     return nullptr;
 }
 
@@ -148,10 +163,10 @@ BrokenRule Verifier::branch(const HostInstruction& d) {
         case HostClass::Branch:
         case HostClass::Call: return go_to(d);  // what follows a call is an entry
         case HostClass::Return:
-            if (d.all()[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE || d.z.raw.imm[0].size)
+            if (d.all()[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE || d.z.has_immediate)
                 return "branches: only the plain near return";
             if (d.z.attributes & (ZYDIS_ATTRIB_HAS_OPERANDSIZE | ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPNE) ||
-                d.z.meta.branch_type != ZYDIS_BRANCH_TYPE_NEAR)
+                d.z.branch_type != ZYDIS_BRANCH_TYPE_NEAR)
                 return "branches: only the plain near return";
             if (!rules_.state().settled()) return "drift: control leaves with r12 unsettled or inside a sequence";
             reachable_ = false;

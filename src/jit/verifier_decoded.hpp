@@ -18,11 +18,21 @@ inline u8 number_of(ZydisRegister r) {
     return static_cast<u8>(whole - ZYDIS_REGISTER_RAX);
 }
 
+// Of ZydisDecodedInstruction what the rules ask for, by the names there: all of it is ten times as much, and a block
+// has hundreds of instructions.
+struct HostInstructionWords {
+    ZydisMnemonic mnemonic = ZYDIS_MNEMONIC_INVALID;
+    ZydisInstructionAttributes attributes = 0;
+    ZydisBranchType branch_type = ZYDIS_BRANCH_TYPE_NONE;
+    u8 length = 0, address_width = 0, operand_count = 0;
+    bool has_immediate = false;  // among its bytes
+};
+
 struct HostInstruction {
     u32 offset = 0;
     HostClass kind = HostClass::Refused;
-    ZydisDecodedInstruction z;
-    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+    HostInstructionWords z;
+    const ZydisDecodedOperand* operands = nullptr;
 
     std::span<const ZydisDecodedOperand> all() const { return {operands, z.operand_count}; }
     bool is_register(u32 i, u16 bits) const {
