@@ -98,7 +98,7 @@ TEST_CASE("oracle: an instruction over two pages is read anew when the second pa
     piece.registers.gpr[4] = OracleLayout::stack + page_size;
     auto run = [&](PieceMachine& m) {
         m.begin_again();
-        m.load(piece, PieceMemory{});
+        m.load(piece, piece.code_pages(), PieceMemory{});
         m.poke(other_frame, {0x22, 0x22, 0x00, 0xCC});
         m.state.instruction_limit = 100;
         m.engine->run();

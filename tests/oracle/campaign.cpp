@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "oracle/piece_writer.hpp"
 
 namespace vellum::test {
@@ -57,35 +59,90 @@ Stretch stretch_of(u64 seed, u64 n) {
     return {mode, cpl, variant, seed, n * stretch_pieces, stretch_pieces};
 }
 
+namespace {
+
+// Pieces that follow one another in the same two machines, which are new at the beginning of each world.
+class WorldRun {
+ public:
+    WorldRun(const Stretch& stretch, Judge& judge) : stretch_{stretch}, judge_{judge} {}
+
+    // False: something differs, perhaps by the doing of an earlier piece.
+    bool quickly_right(u64 first, u64 pieces, Findings& findings);
+    void with_care(u64 first, u64 pieces, Findings& findings);
+
+ private:
+    Verdict judge(u64 number, Judge::Compared compared, Totals& totals);
+    std::string example(u64 number, const Verdict& verdict);
+
+    const Stretch& stretch_;
+    Judge& judge_;
+    Piece piece_;
+    PieceMemory memory_;
+};
+
+Verdict WorldRun::judge(u64 number, Judge::Compared compared, Totals& totals) {
+    if (number % pieces_of_one_memory == 0)
+        memory_ = RandomPieces{stretch_.mode, mix(mix(stretch_.seed) + number / pieces_of_one_memory)}.memory();
+    piece_ = PieceWriter{stretch_.mode, stretch_.cpl, mix(stretch_.seed ^ mix(number))}.piece();
+    Verdict verdict = judge_.judge(piece_, memory_, compared);
+    ++totals.pieces;
+    totals.on_host += verdict.on_host;
+    totals.on_bt += verdict.on_bt;
+    totals.instructions += verdict.instructions;
+    ++totals.ends[verdict.vector];
+    return verdict;
+}
+
+bool WorldRun::quickly_right(u64 first, u64 pieces, Findings& findings) {
+    Totals totals;
+    judge_.strayed();
+    for (u64 number = first; number < first + pieces; ++number)
+        if (!judge(number, Judge::Compared::Mapped, totals).right()) return false;
+    if (judge_.strayed()) return false;
+    findings.totals.add(totals);
+    return true;
+}
+
+void WorldRun::with_care(u64 first, u64 pieces, Findings& findings) {
+    judge_.strayed();
+    u64 wrong_before = findings.totals.wrong;
+    for (u64 number = first; number < first + pieces && findings.totals.wrong <= most_wrong; ++number) {
+        Verdict verdict = judge(number, Judge::Compared::All, findings.totals);
+        if (verdict.right()) continue;
+        ++findings.totals.wrong;
+        if (findings.examples.size() >= most_examples) continue;
+        findings.examples.push_back(example(number, verdict));
+        judge_.begin_again();
+    }
+    if (findings.totals.wrong != wrong_before) return;
+    ++findings.totals.wrong;
+    findings.examples.push_back(
+        fmt::format("seed {} pieces {} to {}: wrong when they ran quickly, right when they ran again\n", stretch_.seed,
+                    first, first + pieces - 1));
+}
+
+std::string WorldRun::example(u64 number, const Verdict& verdict) {
+    std::string text = fmt::format("seed {} piece {}, {}, CPL {}, {}\n", stretch_.seed, number, name_of(stretch_.mode),
+                                   stretch_.cpl, stretch_.variant.name);
+    for (const auto& d : verdict.of_interp) text += fmt::format("  interp: {}\n", d);
+    for (const auto& d : verdict.of_bt) text += fmt::format("  bt: {}\n", d);
+    return text + "  shortened:\n" + judge_.explain(judge_.shrink(piece_, memory_), memory_);
+}
+
+}  // namespace
+
 Findings run_stretch(const Stretch& stretch, HostOracle* host) {
-    Findings findings;
     bool offered = host && stretch.cpl == 3 && host->offers(stretch.mode);
     Judge judge{stretch.mode, stretch.cpl, stretch.variant, offered ? host : nullptr};
-    PieceMemory memory;
-    for (u64 i = 0; i < stretch.pieces; ++i) {
-        u64 number = stretch.first + i;
-        if (i % pieces_of_one_memory == 0)
-            memory = RandomPieces{stretch.mode, mix(mix(stretch.seed) + number / pieces_of_one_memory)}.memory();
-        if (i % pieces_of_one_world == 0) judge.begin_again();
-        Piece piece = PieceWriter{stretch.mode, stretch.cpl, mix(stretch.seed ^ mix(number))}.piece();
-        Verdict verdict = judge.judge(piece, memory);
-        Totals& totals = findings.totals;
-        ++totals.pieces;
-        totals.on_host += verdict.on_host;
-        totals.on_bt += verdict.on_bt;
-        totals.instructions += verdict.instructions;
-        ++totals.ends[verdict.vector];
-        if (verdict.right()) continue;
-        ++totals.wrong;
-        if (totals.wrong > most_wrong) break;
-        if (findings.examples.size() >= most_examples) continue;
-        std::string text = fmt::format("seed {} piece {}, {}, CPL {}, {}\n", stretch.seed, number,
-                                       name_of(stretch.mode), stretch.cpl, stretch.variant.name);
-        for (const auto& d : verdict.of_interp) text += fmt::format("  interp: {}\n", d);
-        for (const auto& d : verdict.of_bt) text += fmt::format("  bt: {}\n", d);
-        text += "  shortened:\n" + judge.explain(judge.shrink(piece, memory), memory);
-        findings.examples.push_back(std::move(text));
-        judge.begin_again();
+    return run_stretch(stretch, judge);
+}
+
+Findings run_stretch(const Stretch& stretch, Judge& judge) {
+    Findings findings;
+    WorldRun run{stretch, judge};
+    for (u64 i = 0; i < stretch.pieces && findings.totals.wrong <= most_wrong; i += pieces_of_one_world) {
+        u64 pieces = std::min(pieces_of_one_world, stretch.pieces - i);
+        if (!run.quickly_right(stretch.first + i, pieces, findings)) run.with_care(stretch.first + i, pieces, findings);
     }
     return findings;
 }

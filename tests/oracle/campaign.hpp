@@ -32,6 +32,7 @@ struct Findings {
 constexpr u32 most_examples = 8;
 
 Findings run_stretch(const Stretch& stretch, HostOracle* host);
+Findings run_stretch(const Stretch& stretch, Judge& judge);
 
 // All modes, levels and variants in turn; stretch number `n` of a campaign.
 constexpr u64 stretch_pieces = 1024;

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
-#include "cpu/interpreter.hpp"
 #include "jit/translator.hpp"
 
 namespace vellum::test {
@@ -14,7 +14,6 @@ namespace vellum::test {
 namespace {
 
 using L = OracleLayout;
-constexpr u64 most_instructions = 30'000, most_steps = 3'000;
 
 EngineFactory translator_with(TranslatorConfig config) {
     config.verifier = verify;
@@ -53,91 +52,30 @@ std::vector<Variant> variants() {
     return all;
 }
 
-// What the interpreter found out on its way.
-struct Judge::Walk {
-    bool for_host = true, ends = false;
-    Tolerance tolerance;
-};
-
 Judge::Judge(OracleMode mode, u8 cpl, const Variant& variant, HostOracle* host)
-    : mode_{mode},
-      counting_{variant.config.counting},
-      host_{host},
-      interp_{mode, cpl, make_interpreter},
-      bt_{mode, cpl, translator_with(variant.config)} {}
+    : Judge{mode, cpl, variant.config.counting, translator_with(variant.config), host} {}
+
+Judge::Judge(OracleMode mode, u8 cpl, bool counting, const EngineFactory& make, HostOracle* host)
+    : mode_{mode}, counting_{counting}, host_{host}, interp_{mode, cpl, make_interpreter}, bt_{mode, cpl, make} {}
 
 void Judge::begin_again() {
     dirty_ = false;
-    interp_.begin_again();
-    bt_.begin_again();
+    bool interp_strayed = interp_.begin_again(), bt_strayed = bt_.begin_again();
+    if (!has_own_mappings_) strayed_ |= interp_strayed || bt_strayed;
+    has_own_mappings_ = false;
 }
 
-// The bytes of the longest instruction there, as far as they lie in the piece's pages.
-std::span<const u8> Judge::bytes_at(u32 linear, CodeBytes& bytes) const {
-    std::size_t count = 0;
-    while (count < bytes.size()) {
-        u32 at = linear + static_cast<u32>(count);
-        auto physical = interp_.physical(at);
-        if (!physical) break;
-        std::size_t here = std::min<std::size_t>(bytes.size() - count, page_size - (at & page_offset_mask));
-        interp_.memory.read(*physical, std::span{bytes}.subspan(count, here));
-        count += here;
-    }
-    return std::span{bytes}.first(count);
-}
-
-// May the host execute the instruction that the interpreter is about to execute?
-bool Judge::host_may_go_on(std::span<const u8> bytes, bool first, Tolerance& tolerance) const {
-    const CpuState& state = interp_.state;
-    Instruction in;
-    auto decoded = decoder_.decode(bytes, state.code32(), in);
-    if (bytes.empty() || decoded == DecodeStatus::NeedMoreBytes)
-        return is_near(static_cast<u32>(state.segment(Seg::Cs).base + state.eip));
-    if (decoded == DecodeStatus::Ok && in.mnemonic == ZYDIS_MNEMONIC_INT3) return true;
-    if (decoded != DecodeStatus::Ok || !may_run_in_piece(in) || leaves_half_done(in)) return false;
-    if (leaves_flags_of_its_own(in.mnemonic) && !first) return false;
-    in.row = find_row(in);
-    if (!in.row || !stays_near(interp_.cpu, in)) return false;
-    tolerance.executes(in);
-    return true;
-}
-
-// Instruction by instruction, since each must be looked at before the host may run it.
-Judge::Walk Judge::run_interpreter(const Piece& piece) {
-    Walk walk;
-    walk.for_host = piece.for_host && host_;
-    auto& engine = static_cast<Interpreter&>(*interp_.engine);
-    CpuState& state = interp_.state;
-    state.instruction_limit = ~u64{0};
-    u64 instructions = 0;  // before the first step at `last_linear`
-    u32 last_linear = 0;
-    for (u32 n = 0; n < most_steps && state.instructions < most_instructions; ++n) {
-        if (state.activity != Activity::Running) {
-            walk.ends = true;
-            break;
-        }
-        u32 linear = static_cast<u32>(state.segment(Seg::Cs).base + state.eip);
-        CodeBytes storage, storage_after;
-        std::span<const u8> bytes = bytes_at(linear, storage);
-        if (linear != last_linear) instructions = state.instructions;
-        last_linear = linear;
-        if (walk.for_host && state.cpl == 3) walk.for_host = host_may_go_on(bytes, n == 0, walk.tolerance);
-        engine.step();
-        // A repeated string instruction that has overwritten itself goes on as what it was, until it pauses for
-        // attention: when that is, is the engine's own affair.
-        constexpr u64 surely_without_pause = 2000;
-        if (state.instructions - instructions <= surely_without_pause) continue;
-        if (!std::ranges::equal(bytes_at(linear, storage_after), bytes)) break;
-    }
-    return walk;
+bool Judge::strayed() {
+    begin_again();
+    return std::exchange(strayed_, false);
 }
 
 void Judge::run_host(const Piece& piece, const PieceMemory& memory, const Walk& walk, Verdict& verdict) {
     auto ours = interp_.end();
     if (!ours) return;
-    std::ranges::copy(piece.code_pages(), host_->code().begin());
-    std::ranges::copy(memory.data, host_->data().begin());
-    std::ranges::copy(memory.stack, host_->stack().begin());
+    std::memcpy(host_->code().data(), code_.data(), L::code_bytes);
+    std::memcpy(host_->data().data(), memory.data.data(), L::data_bytes);
+    std::memcpy(host_->stack().data(), memory.stack.data(), L::stack_bytes);
     host_state_ = piece.registers;
     host_end_ = host_->run(mode_, host_state_);
     verdict.on_host = true;
@@ -145,9 +83,51 @@ void Judge::run_host(const Piece& piece, const PieceMemory& memory, const Walk& 
     if (walk.tolerance.alignment_varies(ours->how, host_end_)) return;
     compare_end(d, ours->how, host_end_, walk.tolerance);
     compare_state(d, ours->registers, host_state_, walk.tolerance);
-    compare_bytes(d, "code", interp_.code(), host_->code());
-    compare_bytes(d, "data", interp_.data(), host_->data());
-    compare_bytes(d, "stack", interp_.stack(), host_->stack());
+    auto compare_pages = [&](std::string_view what, u32 linear, std::span<const u8> real) {
+        for (u32 at = 0; at < real.size(); at += page_size)
+            compare_bytes(d, what, interp_.piece_page(linear + at), real.subspan(at, page_size), at);
+    };
+    compare_pages("code", L::code, host_->code());
+    compare_pages("data", L::data, host_->data());
+    compare_pages("stack", L::stack, host_->stack());
+}
+
+void Judge::compare_segments(std::vector<std::string>& d) const {
+    for (u32 i = 0; i < 6; ++i) {
+        const Segment &bt = bt_.state.seg[i], &interp = interp_.state.seg[i];
+        if (bt.selector == interp.selector && bt.base == interp.base && bt.limit == interp.limit &&
+            bt.access == interp.access)
+            continue;
+        compare(d, fmt::format("segment {}", i), bt.selector, interp.selector);
+        compare(d, fmt::format("base {}", i), bt.base, interp.base);
+        compare(d, fmt::format("limit {}", i), bt.limit, interp.limit);
+        compare(d, fmt::format("access {}", i), bt.access, interp.access);
+    }
+}
+
+void Judge::compare_fpu(std::vector<std::string>& d) const {
+    FxImage f = bt_.state.fpu;
+    const FxImage& g = interp_.state.fpu;
+    // An unmasked exception of DPPS: translated code has the processor's flags, the interpreter those of all its steps.
+    constexpr u32 sticky = 0x3F;
+    if (dot_product_ && ~(g.mxcsr >> 7) & g.mxcsr & sticky) f.mxcsr = (f.mxcsr & ~sticky) | (g.mxcsr & sticky);
+    if (std::memcmp(&f, &g, sizeof f) == 0) return;
+    compare(d, "control", f.control, g.control);
+    compare(d, "status", f.status, g.status);
+    compare(d, "tags", f.tags, g.tags);
+    compare(d, "mxcsr", f.mxcsr, g.mxcsr);
+    for (u32 i = 0; i < 8; ++i) {
+        compare_bytes(d, fmt::format("st{}", i), f.st[i], g.st[i]);
+        compare_bytes(d, fmt::format("xmm{}", i), f.xmm[i], g.xmm[i]);
+    }
+    auto bytes = [](const FxImage& image) { return std::span{reinterpret_cast<const u8*>(&image), sizeof image}; };
+    compare_bytes(d, "fpu image", bytes(f), bytes(g));
+}
+
+void Judge::compare_ram(std::vector<std::string>& d) const {
+    if (compared_ == Compared::All || has_own_mappings_) return compare_bytes(d, "ram", bt_.ram(), interp_.ram());
+    for (u32 page : interp_.mapped_pages())
+        compare_bytes(d, "ram", bt_.page(page), interp_.page(page), u64{page} * page_size);
 }
 
 void Judge::compare_engines(std::vector<std::string>& d, std::string_view when) {
@@ -165,29 +145,9 @@ void Judge::compare_engines(std::vector<std::string>& d, std::string_view when) 
     compare(d, "activity", static_cast<u64>(bt.activity), static_cast<u64>(interp.activity));
     compare(d, "shadow", static_cast<u64>(bt.shadow), static_cast<u64>(interp.shadow));
     if (counting_) compare(d, "instructions", bt.instructions, interp.instructions);
-    for (u32 i = 0; i < 6; ++i) {
-        compare(d, fmt::format("segment {}", i), bt.seg[i].selector, interp.seg[i].selector);
-        compare(d, fmt::format("base {}", i), bt.seg[i].base, interp.seg[i].base);
-        compare(d, fmt::format("limit {}", i), bt.seg[i].limit, interp.seg[i].limit);
-        compare(d, fmt::format("access {}", i), bt.seg[i].access, interp.seg[i].access);
-    }
-    FxImage f = bt.fpu, g = interp.fpu;
-    // An unmasked exception of DPPS: translated code has the processor's flags, the interpreter those of all its steps.
-    constexpr u32 sticky = 0x3F;
-    if (dot_product_ && ~(g.mxcsr >> 7) & g.mxcsr & sticky) f.mxcsr = (f.mxcsr & ~sticky) | (g.mxcsr & sticky);
-    if (std::memcmp(&f, &g, sizeof f) != 0) {
-        compare(d, "control", f.control, g.control);
-        compare(d, "status", f.status, g.status);
-        compare(d, "tags", f.tags, g.tags);
-        compare(d, "mxcsr", f.mxcsr, g.mxcsr);
-        for (u32 i = 0; i < 8; ++i) {
-            compare_bytes(d, fmt::format("st{}", i), f.st[i], g.st[i]);
-            compare_bytes(d, fmt::format("xmm{}", i), f.xmm[i], g.xmm[i]);
-        }
-        auto bytes = [](const FxImage& image) { return std::span{reinterpret_cast<const u8*>(&image), sizeof image}; };
-        compare_bytes(d, "fpu image", bytes(f), bytes(g));
-    }
-    compare_bytes(d, "ram", bt_.ram(), interp_.ram());
+    compare_segments(d);
+    compare_fpu(d);
+    compare_ram(d);
     if (d.size() != before && !when.empty()) d.push_back(std::string{when});
 }
 
@@ -200,25 +160,24 @@ Stop Judge::run_bt(Verdict& verdict) {
     return stop;
 }
 
-// Twice: the second time over what the first has translated, linked and mapped.
+// Twice: the second time over what the first has translated, linked and mapped. Of pieces that may change the system
+// nothing may be left, so that the second time would be as the first.
 void Judge::run_translator(const Piece& piece, const PieceMemory& memory, const Walk& walk, Verdict& verdict) {
     if (!walk.ends) return;
     verdict.on_bt = true;
     for (std::string_view when : {"", "(when it ran again)"}) {
-        if (bt_.control_changed()) return;
-        if (!piece.for_host) bt_.begin_again();
-        bt_.load(piece, memory);
+        bt_.load(piece, code_, memory);
         bt_.state.instruction_limit = ~u64{0};
         run_bt(verdict);
         compare_engines(verdict.of_bt, when);
-        if (!verdict.of_bt.empty()) return;
+        if (!verdict.of_bt.empty() || !piece.for_host || bt_.control_changed()) return;
     }
 }
 
 // Both stop after so many instructions and are compared there, until the piece ends.
 void Judge::run_in_terms(const Piece& piece, const PieceMemory& memory, Verdict& verdict) {
-    bt_.load(piece, memory);
-    interp_.load(piece, memory);
+    bt_.load(piece, code_, memory);
+    interp_.load(piece, code_, memory);
     verdict.on_bt = true;
     u64 limit = 0, term = 1 + piece.start % 23;
     for (u32 n = 0; n < 60; ++n, term = 1 + (term * 7 + n) % 41) {
@@ -231,18 +190,21 @@ void Judge::run_in_terms(const Piece& piece, const PieceMemory& memory, Verdict&
     }
 }
 
-Verdict Judge::judge(const Piece& piece, const PieceMemory& memory) {
+Verdict Judge::judge(const Piece& piece, const PieceMemory& memory, Compared compared) {
     Verdict verdict;
     dot_product_ = has_dot_product(piece);
+    code_ = piece.code_pages();
+    compared_ = compared;
     if (dirty_ || !piece.for_host) begin_again();
+    has_own_mappings_ |= !piece.for_host || piece.cpl == 0 || piece.mode == OracleMode::Real;
     if (counting_) {
         run_in_terms(piece, memory, verdict);
         verdict.instructions = interp_.state.instructions;
         dirty_ = !piece.for_host || interp_.control_changed();
         return verdict;
     }
-    interp_.load(piece, memory);
-    Walk walk = run_interpreter(piece);
+    interp_.load(piece, code_, memory);
+    Walk walk = walker_.walk(piece.for_host && host_);
     verdict.instructions = interp_.state.instructions;
     if (auto end = interp_.end()) verdict.vector = end->how.vector;
     if (walk.ends && walk.for_host) run_host(piece, memory, walk, verdict);

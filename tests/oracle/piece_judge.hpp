@@ -1,7 +1,6 @@
 // One piece on the interpreter, on the translator and on the host; what differs, and the shortest piece that shows it.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <span>
 #include <string>
@@ -9,12 +8,8 @@
 
 #include "jit/config.hpp"
 #include "oracle/piece_machine.hpp"
-#include "oracle/piece_rules.hpp"
+#include "oracle/piece_walk.hpp"
 #include "oracle/watchdog.hpp"
-
-namespace vellum {
-class Interpreter;
-}
 
 namespace vellum::test {
 
@@ -38,8 +33,15 @@ class Judge {
  public:
     // `host` may be null: engines only.
     Judge(OracleMode mode, u8 cpl, const Variant& variant, HostOracle* host);
+    // Another engine in the translator's place. `counting`: it stops after any number of instructions.
+    Judge(OracleMode mode, u8 cpl, bool counting, const EngineFactory& make, HostOracle* host);
 
-    Verdict judge(const Piece& piece, const PieceMemory& memory);
+    // Behind every piece, all of RAM is compared, or the pages that its mappings lead to, and the others when
+    // begin_again() or strayed() is called.
+    enum class Compared : u8 { All, Mapped };
+    Verdict judge(const Piece& piece, const PieceMemory& memory, Compared compared = Compared::All);
+    // Begins again. Did a piece since the last call change a page that it has no mapping of?
+    bool strayed();
     // The piece with every instruction taken out that is not needed for a difference.
     Piece shrink(Piece piece, const PieceMemory& memory);
     // For people: instructions, and registers at the start and on each of the three.
@@ -47,24 +49,26 @@ class Judge {
     void begin_again();
 
  private:
-    struct Walk;
-    Walk run_interpreter(const Piece& piece);
-    using CodeBytes = std::array<u8, 15>;
-    std::span<const u8> bytes_at(u32 linear, CodeBytes& bytes) const;
-    bool host_may_go_on(std::span<const u8> bytes, bool first, Tolerance& tolerance) const;
     void run_host(const Piece& piece, const PieceMemory& memory, const Walk& walk, Verdict& verdict);
     void run_translator(const Piece& piece, const PieceMemory& memory, const Walk& walk, Verdict& verdict);
     void run_in_terms(const Piece& piece, const PieceMemory& memory, Verdict& verdict);
     Stop run_bt(Verdict& verdict);
     void compare_engines(std::vector<std::string>& differences, std::string_view when);
+    void compare_segments(std::vector<std::string>& differences) const;
+    void compare_fpu(std::vector<std::string>& differences) const;
+    void compare_ram(std::vector<std::string>& differences) const;
 
     OracleMode mode_;
     bool counting_;
-    bool dot_product_ = false;  // the piece has DPPS or DPPD
-    bool dirty_ = false;        // page tables or control registers may not be what they were
+    bool dot_product_ = false;       // the piece has DPPS or DPPD
+    bool dirty_ = false;             // page tables or control registers may not be what they were
+    bool has_own_mappings_ = false;  // a piece since the machines were new may have changed any page
+    bool strayed_ = false;
+    Compared compared_ = Compared::All;
     HostOracle* host_;
-    Decoder decoder_;
     PieceMachine interp_, bt_;
+    PieceWalker walker_{interp_};
+    std::vector<u8> code_;  // of the piece, assembled
     Watchdog watchdog_{bt_.cpu.attention};
     OracleState host_state_;
     OracleEnd host_end_;

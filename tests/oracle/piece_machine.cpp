@@ -48,7 +48,7 @@ std::optional<Physical> PieceMachine::physical(u32 linear) const {
 }
 
 PieceMachine::PieceMachine(OracleMode mode, u8 cpl, const EngineFactory& make)
-    : TestMachine{machine_ram(mode), make}, mode_{mode}, cpl_{cpl} {
+    : TestMachine{machine_ram(mode), make}, mode_{mode}, cpl_{cpl}, ram_{memory.backing().bytes().first(ram_bytes)} {
     build_tables();
     if (mode == OracleMode::Real) build_interrupt_vectors();
     state.gdtr = {supervisor + gdt, 0x3F};
@@ -75,7 +75,7 @@ PieceMachine::PieceMachine(OracleMode mode, u8 cpl, const EngineFactory& make)
     state.segment(Seg::Fs) = state.segment(Seg::Gs) = is_low(mode) ? segments.data : Segment{0, 0, 0, 0};
     state.cpl = cpl;
     fresh_ = state;
-    fresh_ram_.assign(this->ram().begin(), this->ram().end());
+    fresh_ram_.assign(ram_.begin(), ram_.end());
 }
 
 void PieceMachine::build_tables() {
@@ -83,6 +83,7 @@ void PieceMachine::build_tables() {
     poke_value<u32>(directory + (L::code >> 22) * 4, table | present_user_writable);
     auto map = [&](u32 linear, u32 page, u32 flags) {
         poke_value<u32>(table + ((linear >> page_shift) & 0x3FF) * 4, page * page_size | flags);
+        mapped_pages_.push_back(page);
     };
     // V86 code has the first 4 MiB, by the same table: what it may not see is there for the supervisor only.
     if (mode_ == OracleMode::V86) poke_value<u32>(directory, table | present_user_writable);
@@ -122,42 +123,63 @@ void PieceMachine::build_interrupt_vectors() {
     for (u32 vector = 0; vector < 256; ++vector) poke_value<u32>(vector * 4, handlers + vector);
 }
 
-void PieceMachine::poke_if_changed(Physical at, std::span<const u8> bytes) {
-    if (std::memcmp(ram().data() + raw(at), bytes.data(), bytes.size()) != 0) memory.write(at, bytes);
+// Only the lines that differ: what is known of the others, translations above all, remains known. Did any?
+bool PieceMachine::poke_changes(Physical at, std::span<const u8> bytes) {
+    constexpr std::size_t line = 64;
+    const u8* now = ram().data() + raw(at);
+    if (std::memcmp(now, bytes.data(), bytes.size()) == 0) return false;
+    auto differs = [&](std::size_t from) { return std::memcmp(now + from, &bytes[from], line) != 0; };
+    for (std::size_t from = 0, end; from < bytes.size(); from = end + line) {
+        for (end = from; end < bytes.size() && differs(end);) end += line;
+        if (end != from) memory.write(at + from, bytes.subspan(from, end - from));
+    }
+    return true;
 }
 
 void PieceMachine::put_range(u32 linear, std::span<const u8> bytes) {
     for (u32 at = 0; at < bytes.size(); at += page_size)
-        poke_if_changed(*physical(linear_of(linear + at)), bytes.subspan(at, page_size));
+        poke_changes(*physical(linear_of(linear + at)), bytes.subspan(at, page_size));
 }
 
-std::vector<u8> PieceMachine::range(u32 linear, u32 bytes) const {
-    std::vector<u8> content(bytes);
-    for (u32 at = 0; at < bytes; at += page_size)
-        memory.read(*physical(linear_of(linear + at)), std::span{content}.subspan(at, page_size));
-    return content;
+std::span<const u8> PieceMachine::piece_page(u32 layout_address) const {
+    return page(static_cast<u32>(raw(*physical(linear_of(layout_address))) >> page_shift));
 }
 
-void PieceMachine::begin_again() {
+// The piece's own pages are load()'s.
+bool PieceMachine::begin_again() {
+    auto is_piece_page = [&](u32 number) {
+        return std::ranges::any_of(piece_pages, [&](const MappedPage& p) { return physical_page(mode_, p) == number; });
+    };
+    if (is_fresh_) return false;
+    is_fresh_ = true;
     u64 instructions = state.instructions;
     state = fresh_;
     state.instructions = instructions;
-    for (u64 page = 0; page < ram_bytes; page += page_size)
-        poke_if_changed(Physical{page}, std::span{fresh_ram_}.subspan(page, page_size));
+    bool strayed = false;
+    for (u32 number = 0; number < ram_bytes >> page_shift; ++number) {
+        u64 at = u64{number} * page_size;
+        if (is_piece_page(number)) continue;
+        bool changed = poke_changes(Physical{at}, std::span{fresh_ram_}.subspan(at, page_size));
+        strayed |= changed && !is_mapped(number);
+    }
     engine->state_replaced();
+    return strayed;
 }
 
-void PieceMachine::load(const Piece& piece, const PieceMemory& content) {
+void PieceMachine::load(const Piece& piece, std::span<const u8> code, const PieceMemory& content) {
+    static const auto constant = read_only_content();
+    static const std::array<u8, page_size> zeroes{};
+    is_fresh_ = false;
     state = fresh_;
     if (mode_ == OracleMode::Real)  // nothing keeps a piece from writing anywhere
         for (u64 page = 0; page < ram_bytes; page += page_size)
             if (!physical(static_cast<u32>(page)))
-                poke_if_changed(Physical{page}, std::span{fresh_ram_}.subspan(page, page_size));
-    put_range(L::code, piece.code_pages());
+                poke_changes(Physical{page}, std::span{fresh_ram_}.subspan(page, page_size));
+    put_range(L::code, code);
     put_range(L::data, content.data);
     put_range(L::stack, content.stack);
-    put_range(L::read_only, read_only_content());
-    poke_if_changed(Physical{stack_page * page_size}, std::vector<u8>(page_size));
+    put_range(L::read_only, constant);
+    poke_changes(Physical{stack_page * page_size}, zeroes);
     for (u32 i = 0; i < 8; ++i) state.gpr[i] = piece.registers.gpr[i];
     state.eflags = piece.registers.eflags | (fresh_.eflags & eflags::vm);
     state.eip = piece.registers.eip;

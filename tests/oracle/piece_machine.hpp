@@ -2,6 +2,7 @@
 // own pages as the oracle has them. Every exception ends in a handler of one HLT.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 
 #include "oracle/piece.hpp"
@@ -13,10 +14,12 @@ class PieceMachine : public TestMachine {
  public:
     PieceMachine(OracleMode mode, u8 cpl, const EngineFactory& make);
 
-    // Ready to run the piece. What earlier pieces left in translations and windows stays.
-    void load(const Piece& piece, const PieceMemory& content);
-    // A machine as new: page tables without A and D, the engine told.
-    void begin_again();
+    // Ready to run the piece, whose code_pages() are `code`. What earlier pieces left in translations and windows
+    // stays.
+    void load(const Piece& piece, std::span<const u8> code, const PieceMemory& content);
+    // A machine as new: page tables without A and D, the engine told. True: a page was changed that no mapping leads
+    // to, which only pieces may do that have mappings of their own or none.
+    bool begin_again();
 
     // Are control registers not what load() makes them? Then begin_again() comes first.
     bool control_changed() const;
@@ -27,25 +30,30 @@ class PieceMachine : public TestMachine {
     };
     std::optional<End> end() const;
 
-    std::vector<u8> code() const { return range(OracleLayout::code, OracleLayout::code_bytes); }
-    std::vector<u8> data() const { return range(OracleLayout::data, OracleLayout::data_bytes); }
-    std::vector<u8> stack() const { return range(OracleLayout::stack, OracleLayout::stack_bytes); }
+    // The page of the piece that has this address on the host.
+    std::span<const u8> piece_page(u32 layout_address) const;
     // Of an address in the piece's pages.
     std::optional<Physical> physical(u32 linear) const;
-    std::span<const u8> ram() { return memory.backing().bytes().first(ram_bytes); }
+    std::span<const u8> ram() const { return ram_; }
+    std::span<const u8> page(u32 number) const { return ram().subspan(u64{number} * page_size, page_size); }
+    // Numbers of the physical pages that the page tables lead to.
+    std::span<const u32> mapped_pages() const { return mapped_pages_; }
 
  private:
     void build_tables();
     void build_interrupt_vectors();
     u32 linear_of(u32 layout_address) const;
-    void poke_if_changed(Physical at, std::span<const u8> bytes);
+    bool poke_changes(Physical at, std::span<const u8> bytes);
     void put_range(u32 linear, std::span<const u8> bytes);
-    std::vector<u8> range(u32 linear, u32 bytes) const;
+    bool is_mapped(u32 page) const { return std::ranges::find(mapped_pages_, page) != mapped_pages_.end(); }
 
     OracleMode mode_;
     u8 cpl_;
     CpuState fresh_;
+    std::span<const u8> ram_;
     std::vector<u8> fresh_ram_;
+    std::vector<u32> mapped_pages_;
+    bool is_fresh_ = false;  // begin_again() has nothing to do
 };
 
 }  // namespace vellum::test

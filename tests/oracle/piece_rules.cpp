@@ -116,13 +116,13 @@ void compare(std::vector<std::string>& differences, std::string_view what, u64 o
 }
 
 void compare_bytes(std::vector<std::string>& differences, std::string_view what, std::span<const u8> ours,
-                   std::span<const u8> real) {
+                   std::span<const u8> real, u64 first) {
     if (std::memcmp(ours.data(), real.data(), ours.size()) == 0) return;
     auto [a, b] = std::mismatch(ours.begin(), ours.end(), real.begin());
     auto at = static_cast<std::size_t>(a - ours.begin()) & ~std::size_t{7};
     auto length = std::min<std::size_t>(16, ours.size() - at);
-    differences.push_back(
-        fmt::format("{}+{:x} {} should be {}", what, at, hex(ours.subspan(at, length)), hex(real.subspan(at, length))));
+    differences.push_back(fmt::format("{}+{:x} {} should be {}", what, first + at, hex(ours.subspan(at, length)),
+                                      hex(real.subspan(at, length))));
 }
 
 void compare_end(std::vector<std::string>& differences, const OracleEnd& ours, const OracleEnd& real,
@@ -144,6 +144,9 @@ void compare_state(std::vector<std::string>& differences, const OracleState& our
     compare(differences, "status", ours.fpu.status, real.fpu.status);
     compare(differences, "tags", ours.fpu.tags, real.fpu.tags);
     compare(differences, "mxcsr", ours.fpu.mxcsr & ~ignored.mxcsr(real), real.fpu.mxcsr & ~ignored.mxcsr(real));
+    if (std::memcmp(ours.fpu.st, real.fpu.st, sizeof ours.fpu.st) == 0 &&
+        std::memcmp(ours.fpu.xmm, real.fpu.xmm, sizeof ours.fpu.xmm) == 0)
+        return;
     for (u32 i = 0; i < 8; ++i) {
         compare_bytes(differences, fmt::format("st{}", i), std::span{ours.fpu.st[i]}.first(10),
                       std::span{real.fpu.st[i]}.first(10));

@@ -35,8 +35,9 @@ bool leaves_half_done(const Instruction& in);
 
 std::string hex(std::span<const u8> bytes);
 void compare(std::vector<std::string>& differences, std::string_view what, u64 ours, u64 real);
+// `first`: the offset of these bytes in what is compared.
 void compare_bytes(std::vector<std::string>& differences, std::string_view what, std::span<const u8> ours,
-                   std::span<const u8> real);
+                   std::span<const u8> real, u64 first = 0);
 void compare_end(std::vector<std::string>& differences, const OracleEnd& ours, const OracleEnd& real,
                  const Tolerance& ignored);
 void compare_state(std::vector<std::string>& differences, const OracleState& ours, const OracleState& real,

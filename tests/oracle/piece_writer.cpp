@@ -329,8 +329,9 @@ Piece PieceWriter::piece() {
     piece.for_host = for_host_;
     piece.registers = random_.registers();
     place_registers(piece.registers);
-    piece.items = items_;
-    for (PieceItem& item : piece.items) item.target = std::min<u32>(item.target, static_cast<u32>(items_.size()));
+    auto count = static_cast<u32>(items_.size());
+    piece.items = std::move(items_);
+    for (PieceItem& item : piece.items) item.target = std::min(item.target, count);
     u32 bytes = piece.bytes(), kind = random_.below(100);
     if (kind < 15)
         piece.start = page_size - random_.below(bytes);

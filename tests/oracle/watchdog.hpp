@@ -1,12 +1,12 @@
 // Stops an engine that does not come back by itself: a mistake of the translator may be an endless loop.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <ctime>
 #include <mutex>
 #include <thread>
-#include <utility>
 
 #include "cpu/attention.hpp"
 
@@ -25,35 +25,42 @@ class Watchdog {
     }
 
     // Around each run. end() is true when the engine had to be stopped.
-    void begin() {
-        std::lock_guard lock{mutex_};
-        running_ = true;
-        started_ = std::clock();
-    }
+    void begin() { run_.fetch_add(1); }
     bool end() {
-        std::lock_guard lock{mutex_};
-        running_ = false;
-        return std::exchange(bitten_, false);
+        if (!(run_.fetch_add(1) & bitten)) [[likely]]
+            return false;
+        std::lock_guard lock{mutex_};  // the engine has surely been told
+        run_ = 0;
+        return true;
     }
 
  private:
+    static constexpr u64 bitten = u64{1} << 63;
+
+    // The same run after so much of the process's time: it does not matter what else the host has to do. Most runs are
+    // over before anybody looks, and cost no look at the clock.
     void watch() {
-        // Of the process's time, so that it does not matter what else the host has to do.
-        constexpr std::clock_t patience = 30 * CLOCKS_PER_SEC;  // sanitizers and code that overwrites itself take seconds
+        constexpr std::clock_t patience =
+            30 * CLOCKS_PER_SEC;  // sanitizers and code that overwrites itself take seconds
+        u64 seen = 0;
+        std::clock_t since = 0;
         std::unique_lock lock{mutex_};
         while (!over_) {
             changed_.wait_for(lock, std::chrono::seconds{2}, [this] { return over_; });
-            if (over_ || !running_ || std::clock() - started_ < patience) continue;
-            bitten_ = true;
-            attention_.raise(Attention::Stop);
+            u64 now = run_;
+            if (now != seen) since = std::clock();
+            seen = now;
+            bool running = now % 2 != 0 && !(now & bitten);
+            if (over_ || !running || std::clock() - since < patience) continue;
+            if (run_.compare_exchange_strong(now, now | bitten)) attention_.raise(Attention::Stop);
         }
     }
 
     Attention& attention_;
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::clock_t started_ = 0;
-    bool running_ = false, bitten_ = false, over_ = false;
+    std::atomic<u64> run_ = 0;  // counts beginnings and ends: odd while a run is under way
+    bool over_ = false;
     std::thread thread_;  // last: it uses the others
 };
 

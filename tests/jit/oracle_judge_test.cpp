@@ -1,0 +1,121 @@
+// The judge itself: engines with a mistake of their own in the translator's place, which it must notice.
+#include <catch2/catch.hpp>
+
+#include "oracle/campaign.hpp"
+
+namespace vellum::test {
+
+namespace {
+
+constexpr u32 unmapped_page = 3;
+
+// An interpreter that does something more behind each INC of a register (40-47 in 32-bit code).
+class MistakenEngine final : public Engine {
+ public:
+    using Mistake = void (*)(Cpu&);
+    MistakenEngine(Cpu& cpu, Mistake mistake) : cpu_{cpu}, interpreter_{cpu}, mistake_{mistake} {}
+
+    std::string_view name() const override { return "mistaken"; }
+    Stop run() override {
+        while (cpu_.state.activity == Activity::Running) {
+            if (cpu_.attention.reasons() & Attention::Stop) return Stop::Attention;
+            bool increments = (opcode() & 0xF8) == 0x40;
+            interpreter_.step();
+            if (increments) mistake_(cpu_);
+        }
+        return Stop::Halted;
+    }
+    void state_replaced() override { interpreter_.state_replaced(); }
+    EngineStatistics statistics() const override { return {}; }
+
+ private:
+    u8 opcode() {
+        const CpuState& state = cpu_.state;
+        auto linear = static_cast<u32>(state.segment(Seg::Cs).base + state.eip);
+        auto physical = cpu_.mmu.translate(Linear{linear}, Access::Fetch, cpu_.privilege());
+        u8 byte = 0;
+        if (physical) cpu_.memory.read(*physical, std::span{&byte, 1});
+        return byte;
+    }
+
+    Cpu& cpu_;
+    Interpreter interpreter_;
+    Mistake mistake_;
+};
+
+void change_carry(Cpu& cpu) { cpu.state.eflags ^= eflags::cf; }
+void store_astray(Cpu& cpu) { cpu.memory.backing().bytes()[unmapped_page * page_size + 0x123] = 0x55; }
+
+Judge judge_of(MistakenEngine::Mistake mistake) {
+    return {OracleMode::Flat32, 3, false,
+            [mistake](Cpu& cpu) { return std::make_unique<MistakenEngine>(cpu, mistake); }, nullptr};
+}
+
+// mov eax, 5; inc ecx; mov ebx, eax; nop
+Piece piece_with_inc() {
+    Piece piece;
+    piece.items = {{{0xB8, 5, 0, 0, 0}}, {{0x41}}, {{0x89, 0xC3}}, {{0x90}}};
+    piece.registers.gpr[4] = OracleLayout::stack + page_size;
+    return piece;
+}
+
+Stretch flat_pieces(u64 pieces) { return {OracleMode::Flat32, 3, variants()[0], 1, 0, pieces}; }
+
+}  // namespace
+
+TEST_CASE("oracle: judge: a wrong flag is noticed, and the piece is shortened to the instruction that sets it") {
+    Judge judge = judge_of(change_carry);
+    Piece piece = piece_with_inc();
+    CHECK_FALSE(judge.judge(piece, PieceMemory{}).right());
+    Piece shortest = judge.shrink(piece, PieceMemory{});
+    REQUIRE(shortest.items.size() == 1);
+    CHECK(shortest.items[0].bytes == std::vector<u8>{0x41});
+    CHECK_THAT(judge.explain(shortest, PieceMemory{}), Catch::Contains("inc ecx") && Catch::Contains("bt: eflags"));
+}
+
+TEST_CASE("oracle: judge: an instruction with a wrong flag is found among random pieces") {
+    Judge judge = judge_of(change_carry);
+    Findings findings = run_stretch(flat_pieces(256), judge);
+    CHECK(findings.totals.wrong > 0);
+    REQUIRE(findings.examples.size() > 0);
+    CHECK_THAT(findings.examples[0], Catch::Contains("inc ") && Catch::Contains("bt: eflags"));
+}
+
+TEST_CASE("oracle: judge: a store to a page that the piece has no mapping of is laid to that piece") {
+    Judge judge = judge_of(store_astray);
+    Findings findings = run_stretch(flat_pieces(256), judge);
+    CHECK(findings.totals.wrong > 0);
+    REQUIRE(findings.examples.size() > 0);
+    CHECK_THAT(findings.examples[0], Catch::Contains("inc ") && Catch::Contains("bt: ram+3120"));
+}
+
+TEST_CASE("oracle: judge: an engine without the mistake passes") {
+    Judge judge = judge_of([](Cpu&) {});
+    Findings findings = run_stretch(flat_pieces(256), judge);
+    CHECK(findings.examples == std::vector<std::string>{});
+    CHECK(findings.totals.wrong == 0);
+    CHECK(findings.totals.pieces == 256);
+}
+
+TEST_CASE("oracle: judge: a piece that can never end is given up when the processor is where it was") {
+    PieceMachine machine{OracleMode::Flat32, 3, make_interpreter};
+    PieceWalker walker{machine};
+    Piece piece = piece_with_inc();
+    piece.items = {{{0xEB, 0}, PieceItem::Link::Relative, 1, 0}};
+    machine.load(piece, piece.code_pages(), PieceMemory{});
+    CHECK_FALSE(walker.walk(true).ends);
+    CHECK(machine.state.instructions < 200);
+}
+
+TEST_CASE("oracle: judge: a piece that counts in memory is not taken for one that never ends") {
+    PieceMachine machine{OracleMode::Flat32, 3, make_interpreter};
+    PieceWalker walker{machine};
+    Piece piece = piece_with_inc();
+    // add byte [data], 1; jnc back
+    piece.items = {{{0x80, 0x05, 0x00, 0x00, 0x01, 0x10, 1}}, {{0x73, 0}, PieceItem::Link::Relative, 1, 0}};
+    machine.load(piece, piece.code_pages(), PieceMemory{});
+    CHECK(walker.walk(true).ends);
+    CHECK(machine.state.instructions > 500);
+}
+
+}  // namespace vellum::test
