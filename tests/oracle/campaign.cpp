@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <utility>
 
 #include "oracle/piece_writer.hpp"
 
@@ -61,7 +63,8 @@ Stretch stretch_of(u64 seed, u64 n) {
 
 namespace {
 
-// Pieces that follow one another in the same two machines, which are new at the beginning of each world.
+// Pieces that follow one another in the same two machines, which are new at the beginning of each world; pieces that
+// need new machines come last.
 class WorldRun {
  public:
     WorldRun(const Stretch& stretch, Judge& judge) : stretch_{stretch}, judge_{judge} {}
@@ -71,20 +74,36 @@ class WorldRun {
     void with_care(u64 first, u64 pieces, Findings& findings);
 
  private:
-    Verdict judge(u64 number, Judge::Compared compared, Totals& totals);
-    std::string example(u64 number, const Verdict& verdict);
+    // Until `visit(number, piece)` says false.
+    void for_each_piece(u64 first, u64 pieces, const std::function<bool(u64, const Piece&)>& visit);
+    Verdict judge(u64 number, const Piece& piece, Judge::Compared compared, Totals& totals);
+    std::string example(u64 number, const Piece& piece, const Verdict& verdict);
 
     const Stretch& stretch_;
     Judge& judge_;
-    Piece piece_;
     PieceMemory memory_;
+    u64 number_of_memory_ = ~u64{0};
 };
 
-Verdict WorldRun::judge(u64 number, Judge::Compared compared, Totals& totals) {
-    if (number % pieces_of_one_memory == 0)
-        memory_ = RandomPieces{stretch_.mode, mix(mix(stretch_.seed) + number / pieces_of_one_memory)}.memory();
-    piece_ = PieceWriter{stretch_.mode, stretch_.cpl, mix(stretch_.seed ^ mix(number))}.piece();
-    Verdict verdict = judge_.judge(piece_, memory_, compared);
+void WorldRun::for_each_piece(u64 first, u64 pieces, const std::function<bool(u64, const Piece&)>& visit) {
+    std::vector<std::pair<u64, Piece>> last;
+    for (u64 number = first; number < first + pieces; ++number) {
+        Piece piece = PieceWriter{stretch_.mode, stretch_.cpl, mix(stretch_.seed ^ mix(number))}.piece();
+        if (!piece.for_host)
+            last.emplace_back(number, std::move(piece));
+        else if (!visit(number, piece))
+            return;
+    }
+    for (const auto& [number, piece] : last)
+        if (!visit(number, piece)) return;
+}
+
+Verdict WorldRun::judge(u64 number, const Piece& piece, Judge::Compared compared, Totals& totals) {
+    if (number_of_memory_ != number / pieces_of_one_memory) {
+        number_of_memory_ = number / pieces_of_one_memory;
+        memory_ = RandomPieces{stretch_.mode, mix(mix(stretch_.seed) + number_of_memory_)}.memory();
+    }
+    Verdict verdict = judge_.judge(piece, memory_, compared);
     ++totals.pieces;
     totals.on_host += verdict.on_host;
     totals.on_bt += verdict.on_bt;
@@ -96,9 +115,11 @@ Verdict WorldRun::judge(u64 number, Judge::Compared compared, Totals& totals) {
 bool WorldRun::quickly_right(u64 first, u64 pieces, Findings& findings) {
     Totals totals;
     judge_.strayed();
-    for (u64 number = first; number < first + pieces; ++number)
-        if (!judge(number, Judge::Compared::Mapped, totals).right()) return false;
-    if (judge_.strayed()) return false;
+    bool right = true;
+    for_each_piece(first, pieces, [&](u64 number, const Piece& piece) {
+        return right = judge(number, piece, Judge::Compared::Mapped, totals).right();
+    });
+    if (!right || judge_.strayed()) return false;
     findings.totals.add(totals);
     return true;
 }
@@ -106,27 +127,29 @@ bool WorldRun::quickly_right(u64 first, u64 pieces, Findings& findings) {
 void WorldRun::with_care(u64 first, u64 pieces, Findings& findings) {
     judge_.strayed();
     u64 wrong_before = findings.totals.wrong;
-    for (u64 number = first; number < first + pieces && findings.totals.wrong <= most_wrong; ++number) {
-        Verdict verdict = judge(number, Judge::Compared::All, findings.totals);
-        if (verdict.right()) continue;
+    for_each_piece(first, pieces, [&](u64 number, const Piece& piece) {
+        Verdict verdict = judge(number, piece, Judge::Compared::All, findings.totals);
+        if (verdict.right()) return true;
         ++findings.totals.wrong;
-        if (findings.examples.size() >= most_examples) continue;
-        findings.examples.push_back(example(number, verdict));
-        judge_.begin_again();
-    }
+        if (findings.examples.size() < most_examples) {
+            findings.examples.push_back(example(number, piece, verdict));
+            judge_.begin_again();
+        }
+        return findings.totals.wrong <= most_wrong;
+    });
     if (findings.totals.wrong != wrong_before) return;
     ++findings.totals.wrong;
     findings.examples.push_back(
-        fmt::format("seed {} pieces {} to {}: wrong when they ran quickly, right when they ran again\n", stretch_.seed,
-                    first, first + pieces - 1));
+        fmt::format("seed {} pieces {} to {}: something differed, but not when they ran again\n", stretch_.seed, first,
+                    first + pieces - 1));
 }
 
-std::string WorldRun::example(u64 number, const Verdict& verdict) {
+std::string WorldRun::example(u64 number, const Piece& piece, const Verdict& verdict) {
     std::string text = fmt::format("seed {} piece {}, {}, CPL {}, {}\n", stretch_.seed, number, name_of(stretch_.mode),
                                    stretch_.cpl, stretch_.variant.name);
     for (const auto& d : verdict.of_interp) text += fmt::format("  interp: {}\n", d);
     for (const auto& d : verdict.of_bt) text += fmt::format("  bt: {}\n", d);
-    return text + "  shortened:\n" + judge_.explain(judge_.shrink(piece_, memory_), memory_);
+    return text + "  shortened:\n" + judge_.explain(judge_.shrink(piece, memory_), memory_);
 }
 
 }  // namespace

@@ -209,8 +209,13 @@ Verdict Judge::judge(const Piece& piece, const PieceMemory& memory, Compared com
     if (auto end = interp_.end()) verdict.vector = end->how.vector;
     if (walk.ends && walk.for_host) run_host(piece, memory, walk, verdict);
     run_translator(piece, memory, walk, verdict);
-    dirty_ =
-        !piece.for_host || interp_.control_changed() || !verdict.on_bt;  // or only the interpreter has touched pages
+    dirty_ = !piece.for_host || interp_.control_changed();
+    if (verdict.on_bt || dirty_) return verdict;
+    // Only the interpreter has touched pages.
+    if (has_own_mappings_)
+        dirty_ = true;
+    else
+        strayed_ |= interp_.take_tables_of(bt_);
     return verdict;
 }
 

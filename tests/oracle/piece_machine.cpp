@@ -145,26 +145,32 @@ std::span<const u8> PieceMachine::piece_page(u32 layout_address) const {
     return page(static_cast<u32>(raw(*physical(linear_of(layout_address))) >> page_shift));
 }
 
-// The piece's own pages are load()'s.
-bool PieceMachine::begin_again() {
+// All RAM but the piece's own pages, which are load()'s. Did a page change that no mapping leads to?
+bool PieceMachine::restore_tables(std::span<const u8> from) {
     auto is_piece_page = [&](u32 number) {
         return std::ranges::any_of(piece_pages, [&](const MappedPage& p) { return physical_page(mode_, p) == number; });
     };
-    if (is_fresh_) return false;
-    is_fresh_ = true;
-    u64 instructions = state.instructions;
-    state = fresh_;
-    state.instructions = instructions;
     bool strayed = false;
     for (u32 number = 0; number < ram_bytes >> page_shift; ++number) {
         u64 at = u64{number} * page_size;
         if (is_piece_page(number)) continue;
-        bool changed = poke_changes(Physical{at}, std::span{fresh_ram_}.subspan(at, page_size));
+        bool changed = poke_changes(Physical{at}, from.subspan(at, page_size));
         strayed |= changed && !is_mapped(number);
     }
     engine->state_replaced();
     return strayed;
 }
+
+bool PieceMachine::begin_again() {
+    if (is_fresh_) return false;
+    is_fresh_ = true;
+    u64 instructions = state.instructions;
+    state = fresh_;
+    state.instructions = instructions;
+    return restore_tables(fresh_ram_);
+}
+
+bool PieceMachine::take_tables_of(const PieceMachine& other) { return restore_tables(other.ram()); }
 
 void PieceMachine::load(const Piece& piece, std::span<const u8> code, const PieceMemory& content) {
     static const auto constant = read_only_content();

@@ -20,6 +20,8 @@ class PieceMachine : public TestMachine {
     // A machine as new: page tables without A and D, the engine told. True: a page was changed that no mapping leads
     // to, which only pieces may do that have mappings of their own or none.
     bool begin_again();
+    // The tables of the other machine, which ran the same pieces but for the last one. True: as begin_again().
+    bool take_tables_of(const PieceMachine& other);
 
     // Are control registers not what load() makes them? Then begin_again() comes first.
     bool control_changed() const;
@@ -45,6 +47,7 @@ class PieceMachine : public TestMachine {
     u32 linear_of(u32 layout_address) const;
     bool poke_changes(Physical at, std::span<const u8> bytes);
     void put_range(u32 linear, std::span<const u8> bytes);
+    bool restore_tables(std::span<const u8> from);
     bool is_mapped(u32 page) const { return std::ranges::find(mapped_pages_, page) != mapped_pages_.end(); }
 
     OracleMode mode_;
