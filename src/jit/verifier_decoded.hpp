@@ -3,6 +3,7 @@
 
 #include <Zydis/Zydis.h>
 
+#include <array>
 #include <span>
 #include <utility>
 
@@ -11,11 +12,18 @@
 
 namespace vellum {
 
-// 0-15, or none for what is not a general register.
+// 0-15, or none for what is not a general register. Zydis looks through its lists at every call.
 inline u8 number_of(ZydisRegister r) {
-    ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, r);
-    if (whole < ZYDIS_REGISTER_RAX || whole > ZYDIS_REGISTER_R15) return host_register::none;
-    return static_cast<u8>(whole - ZYDIS_REGISTER_RAX);
+    static const auto numbers = [] {
+        std::array<u8, ZYDIS_REGISTER_MAX_VALUE + 1> table;
+        for (u32 i = 0; i < table.size(); ++i) {
+            auto whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, static_cast<ZydisRegister>(i));
+            bool general = whole >= ZYDIS_REGISTER_RAX && whole <= ZYDIS_REGISTER_R15;
+            table[i] = general ? static_cast<u8>(whole - ZYDIS_REGISTER_RAX) : host_register::none;
+        }
+        return table;
+    }();
+    return numbers[r];
 }
 
 // Of ZydisDecodedInstruction what the rules ask for, by the names there: all of it is ten times as much, and a block

@@ -71,18 +71,20 @@ class WorldRun {
 
     // False: something differs, perhaps by the doing of an earlier piece.
     bool quickly_right(u64 first, u64 pieces, Findings& findings);
+    // Behind quickly_right(): lays it to a piece.
     void with_care(u64 first, u64 pieces, Findings& findings);
 
  private:
     // Until `visit(number, piece)` says false.
     void for_each_piece(u64 first, u64 pieces, const std::function<bool(u64, const Piece&)>& visit);
     Verdict judge(u64 number, const Piece& piece, Judge::Compared compared, Totals& totals);
-    std::string example(u64 number, const Piece& piece, const Verdict& verdict);
+    std::string differences(u64 number, const Piece& piece, const Verdict& verdict);
 
     const Stretch& stretch_;
     Judge& judge_;
     PieceMemory memory_;
     u64 number_of_memory_ = ~u64{0};
+    std::string seen_quickly_;  // for what depends on the moment at which the host interrupts a piece
 };
 
 void WorldRun::for_each_piece(u64 first, u64 pieces, const std::function<bool(u64, const Piece&)>& visit) {
@@ -117,9 +119,14 @@ bool WorldRun::quickly_right(u64 first, u64 pieces, Findings& findings) {
     judge_.strayed();
     bool right = true;
     for_each_piece(first, pieces, [&](u64 number, const Piece& piece) {
-        return right = judge(number, piece, Judge::Compared::Mapped, totals).right();
+        Verdict verdict = judge(number, piece, Judge::Compared::Mapped, totals);
+        right = verdict.right();
+        if (!right) seen_quickly_ = differences(number, piece, verdict) + judge_.words(piece, verdict);
+        return right;
     });
-    if (!right || judge_.strayed()) return false;
+    if (!right) return false;
+    seen_quickly_ = "a page changed that no mapping leads to";
+    if (judge_.strayed()) return false;
     findings.totals.add(totals);
     return true;
 }
@@ -132,24 +139,24 @@ void WorldRun::with_care(u64 first, u64 pieces, Findings& findings) {
         if (verdict.right()) return true;
         ++findings.totals.wrong;
         if (findings.examples.size() < most_examples) {
-            findings.examples.push_back(example(number, piece, verdict));
+            findings.examples.push_back(differences(number, piece, verdict) + "  shortened:\n" +
+                                        judge_.explain(judge_.shrink(piece, memory_), memory_));
             judge_.begin_again();
         }
         return findings.totals.wrong <= most_wrong;
     });
     if (findings.totals.wrong != wrong_before) return;
     ++findings.totals.wrong;
-    findings.examples.push_back(
-        fmt::format("seed {} pieces {} to {}: something differed, but not when they ran again\n", stretch_.seed, first,
-                    first + pieces - 1));
+    findings.examples.push_back(fmt::format("seed {} pieces {} to {}: not when they ran again: {}\n", stretch_.seed,
+                                            first, first + pieces - 1, seen_quickly_));
 }
 
-std::string WorldRun::example(u64 number, const Piece& piece, const Verdict& verdict) {
-    std::string text = fmt::format("seed {} piece {}, {}, CPL {}, {}\n", stretch_.seed, number, name_of(stretch_.mode),
-                                   stretch_.cpl, stretch_.variant.name);
+std::string WorldRun::differences(u64 number, const Piece& piece, const Verdict& verdict) {
+    std::string text = fmt::format("seed {} piece {}, {}, CPL {}, {}\n", stretch_.seed, number, name_of(piece.mode),
+                                   piece.cpl, stretch_.variant.name);
     for (const auto& d : verdict.of_interp) text += fmt::format("  interp: {}\n", d);
     for (const auto& d : verdict.of_bt) text += fmt::format("  bt: {}\n", d);
-    return text + "  shortened:\n" + judge_.explain(judge_.shrink(piece, memory_), memory_);
+    return text;
 }
 
 }  // namespace

@@ -243,7 +243,10 @@ Piece Judge::shrink(Piece piece, const PieceMemory& memory) {
 
 std::string Judge::explain(const Piece& piece, const PieceMemory& memory) {
     begin_again();
-    Verdict verdict = judge(piece, memory);
+    return words(piece, judge(piece, memory));
+}
+
+std::string Judge::words(const Piece& piece, const Verdict& verdict) const {
     std::string text = piece.listing();
     auto interp = interp_.end(), bt = bt_.end();
     text += fmt::format("    {:<8} {:>10} {:>10} {:>10} {:>10}\n", "", "start", "host", "interp", "bt");

@@ -46,6 +46,8 @@ class Judge {
     Piece shrink(Piece piece, const PieceMemory& memory);
     // For people: instructions, and registers at the start and on each of the three.
     std::string explain(const Piece& piece, const PieceMemory& memory);
+    // The same of the piece that has just been judged.
+    std::string words(const Piece& piece, const Verdict& verdict) const;
     void begin_again();
 
  private:

@@ -83,6 +83,13 @@ bool PieceWalker::host_may_go_on(const Known& next, bool first, Tolerance& toler
     return true;
 }
 
+// Between two iterations the host may be interrupted, and then fetches the instruction again.
+bool PieceWalker::may_be_fetched_again(const Known& done, u32 linear) const {
+    bool repeats = done.in.rep || done.in.repne;
+    if (!repeats || done.in.row->translation != TranslationClass::String) return false;
+    return std::memcmp(code_at(linear).bytes.data(), done.code.bytes.data(), done.in.length) != 0;
+}
+
 Walk PieceWalker::walk(bool for_host) {
     Walk walk;
     walk.for_host = for_host;
@@ -102,9 +109,10 @@ Walk PieceWalker::walk(bool for_host) {
         Code code = code_at(linear);
         if (linear != last_linear) instructions = state.instructions;
         last_linear = linear;
-        if (walk.for_host && state.cpl == 3)
-            walk.for_host = host_may_go_on(known(linear, code), n == 0, walk.tolerance);
+        const Known* next = walk.for_host && state.cpl == 3 ? &known(linear, code) : nullptr;
+        if (next) walk.for_host = host_may_go_on(*next, n == 0, walk.tolerance);
         engine.step();
+        if (next && next->may_run && may_be_fetched_again(*next, linear)) walk.for_host = false;
         // A repeated string instruction that has overwritten itself goes on as what it was, until it pauses for
         // attention: when that is, is the engine's own affair.
         constexpr u64 surely_without_pause = 2000;

@@ -60,6 +60,8 @@ class PieceWalker {
     const Known& known(u32 linear, const Code& code);
     bool host_may_go_on(const Known& next, bool first, Tolerance& tolerance) const;
 
+    bool may_be_fetched_again(const Known& done, u32 linear) const;
+
     PieceMachine& machine_;
     Decoder decoder_;
     EndlessLoop endless_;
