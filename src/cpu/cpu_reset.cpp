@@ -52,7 +52,7 @@ bool plausible(const CpuState& state) {
         std::all_of(std::begin(state.seg), std::end(state.seg), sound) && sound(state.ldtr) && sound(state.tr);
     constexpr u32 no_flags =
         ~(eflags::arithmetic | eflags::fixed | eflags::tf | eflags::if_ | eflags::df | eflags::iopl | eflags::nt |
-          eflags::rf | eflags::vm | eflags::ac | eflags::vif | eflags::vip | eflags::id);
+          eflags::rf | eflags::vm | eflags::ac | eflags::id);
     bool flags = state.eflags & eflags::fixed && !(state.eflags & no_flags);
     bool privilege = !state.protected_mode() ? state.cpl == 0 && !state.v86()
                      : state.v86()           ? state.cpl == 3

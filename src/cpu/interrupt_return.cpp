@@ -66,8 +66,7 @@ Fault return_to_v86(Cpu& cpu, Stack& stack, const Frame& frame) {
         value = *popped;
     }
     if (frame.eip > 0xFFFF) return Fault::exception(vector::gp);
-    set_flags(cpu, frame.flags,
-              ordinary_flags | wide_flags | eflags::if_ | eflags::iopl | eflags::vm | eflags::vif | eflags::vip, 4);
+    set_flags(cpu, frame.flags, ordinary_flags | wide_flags | eflags::if_ | eflags::iopl | eflags::vm, 4);
     state.cpl = 3;
     state.reg(Reg::Esp) = values[0];
     constexpr Seg order[] = {Seg::Ss, Seg::Es, Seg::Ds, Seg::Fs, Seg::Gs};
@@ -81,7 +80,7 @@ Fault return_to_v86(Cpu& cpu, Stack& stack, const Frame& frame) {
 u32 changeable_flags(const CpuState& state) {
     u32 flags = ordinary_flags | wide_flags;
     if (state.cpl <= state.iopl()) flags |= eflags::if_;
-    if (state.cpl == 0) flags |= eflags::iopl | eflags::vif | eflags::vip;
+    if (state.cpl == 0) flags |= eflags::iopl;
     return flags;
 }
 

@@ -11,10 +11,11 @@ namespace vellum {
 enum class Reg : u8 { Eax, Ecx, Edx, Ebx, Esp, Ebp, Esi, Edi };
 enum class Seg : u8 { Es, Cs, Ss, Ds, Fs, Gs };
 
+// VIF and VIP (bits 19 and 20) are reserved, and 0: CPUID offers no VME.
 namespace eflags {
 constexpr u32 cf = 1u << 0, fixed = 1u << 1, pf = 1u << 2, af = 1u << 4, zf = 1u << 6, sf = 1u << 7, tf = 1u << 8,
               if_ = 1u << 9, df = 1u << 10, of = 1u << 11, iopl = 3u << 12, nt = 1u << 14, rf = 1u << 16, vm = 1u << 17,
-              ac = 1u << 18, vif = 1u << 19, vip = 1u << 20, id = 1u << 21;
+              ac = 1u << 18, id = 1u << 21;
 constexpr u32 arithmetic = cf | pf | af | zf | sf | of;
 constexpr u32 iopl_shift = 12;
 }  // namespace eflags

@@ -21,7 +21,8 @@ constexpr Layout layout16{0x2B, 2, 2, 0x0E, 0x10, 0x12, 0x22, 4, 0x2A};
 constexpr Layout layout32{0x67, 4, 4, 0x20, 0x24, 0x28, 0x48, 6, 0x60};
 constexpr u32 cr3_offset = 0x1C, trap_offset = 0x64;  // 32-bit ones only
 
-constexpr u32 known_flags = 0x003F7FD5;
+constexpr u32 known_flags = eflags::arithmetic | eflags::tf | eflags::if_ | eflags::df | eflags::iopl | eflags::nt |
+                            eflags::rf | eflags::vm | eflags::ac | eflags::id;
 
 const Layout& layout_of(const Segment& tss) { return tss.type() & 8 ? layout32 : layout16; }
 
