@@ -2,6 +2,7 @@
 #include "code_machine.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/archive.hpp"
 #include "cpu/fpu.hpp"
@@ -340,18 +341,20 @@ std::vector<u8> CodeMachine::architectural_state() {
     return archive.bytes();
 }
 
-std::string CodeMachine::next_instruction() {
+std::vector<u8> CodeMachine::next_bytes(u32 most) {
     u32 linear = static_cast<u32>(state_.segment(Seg::Cs).base + state_.eip);
-    std::string text =
-        fmt::format("{:6} {:04x}:{:08x} ", state_.instructions, state_.segment(Seg::Cs).selector, state_.eip);
-    for (u32 i = 0; i < 12; ++i) {
+    std::vector<u8> bytes;
+    for (u32 i = 0; i < most; ++i) {
         auto physical = cpu_.mmu.look_up(Linear{linear + i});
         if (!physical || !memory_.read_pointer(page_of(*physical))) break;
-        u8 byte = 0;
-        memory_.read(*physical, {&byte, 1});
-        text += fmt::format("{:02x} ", byte);
+        memory_.read(*physical, {&bytes.emplace_back(), 1});
     }
-    return text;
+    return bytes;
+}
+
+std::string CodeMachine::next_instruction() {
+    return fmt::format("{:6} {:04x}:{:08x} {:02x}", state_.instructions, state_.segment(Seg::Cs).selector, state_.eip,
+                       fmt::join(next_bytes(12), " "));
 }
 
 }  // namespace vellum::fuzz

@@ -80,6 +80,8 @@ class CodeMachine {
     u64 surroundings() const { return outside_.sum(); }
     std::vector<u8> architectural_state();
     std::string next_instruction();  // for people: address and bytes
+    std::vector<u8> next_bytes(u32 most);  // at CS:EIP, as many as there are
+    u64 flushes() const { return cpu_.mmu.generation(); }
 
  private:
     void poke(u32 address, std::span<const u8> bytes);
