@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <utility>
 
@@ -67,7 +68,9 @@ namespace {
 // need new machines come last.
 class WorldRun {
  public:
-    WorldRun(const Stretch& stretch, Judge& judge) : stretch_{stretch}, judge_{judge} {}
+    WorldRun(const Stretch& stretch, Judge& judge) : stretch_{stretch}, judge_{judge} {
+        for (auto& [number, memory] : memories_) number = ~u64{0};
+    }
 
     // False: something differs, perhaps by the doing of an earlier piece.
     bool quickly_right(u64 first, u64 pieces, Findings& findings);
@@ -78,12 +81,12 @@ class WorldRun {
     // Until `visit(number, piece)` says false.
     void for_each_piece(u64 first, u64 pieces, const std::function<bool(u64, const Piece&)>& visit);
     Verdict judge(u64 number, const Piece& piece, Judge::Compared compared, Totals& totals);
+    const PieceMemory& memory_of(u64 number);
     std::string differences(u64 number, const Piece& piece, const Verdict& verdict);
 
     const Stretch& stretch_;
     Judge& judge_;
-    PieceMemory memory_;
-    u64 number_of_memory_ = ~u64{0};
+    std::array<std::pair<u64, PieceMemory>, pieces_of_one_world / pieces_of_one_memory> memories_;  // by number
     std::string seen_quickly_;  // for what depends on the moment at which the host interrupts a piece
 };
 
@@ -100,12 +103,16 @@ void WorldRun::for_each_piece(u64 first, u64 pieces, const std::function<bool(u6
         if (!visit(number, piece)) return;
 }
 
+const PieceMemory& WorldRun::memory_of(u64 number) {
+    u64 n = number / pieces_of_one_memory;
+    auto& [known, memory] = memories_[n % memories_.size()];
+    if (known != n) memory = RandomPieces{stretch_.mode, mix(mix(stretch_.seed) + n)}.memory();
+    known = n;
+    return memory;
+}
+
 Verdict WorldRun::judge(u64 number, const Piece& piece, Judge::Compared compared, Totals& totals) {
-    if (number_of_memory_ != number / pieces_of_one_memory) {
-        number_of_memory_ = number / pieces_of_one_memory;
-        memory_ = RandomPieces{stretch_.mode, mix(mix(stretch_.seed) + number_of_memory_)}.memory();
-    }
-    Verdict verdict = judge_.judge(piece, memory_, compared);
+    Verdict verdict = judge_.judge(piece, memory_of(number), compared);
     ++totals.pieces;
     totals.on_host += verdict.on_host;
     totals.on_bt += verdict.on_bt;
@@ -139,8 +146,9 @@ void WorldRun::with_care(u64 first, u64 pieces, Findings& findings) {
         if (verdict.right()) return true;
         ++findings.totals.wrong;
         if (findings.examples.size() < most_examples) {
+            const PieceMemory& memory = memory_of(number);
             findings.examples.push_back(differences(number, piece, verdict) + "  shortened:\n" +
-                                        judge_.explain(judge_.shrink(piece, memory_), memory_));
+                                        judge_.explain(judge_.shrink(piece, memory), memory));
             judge_.begin_again();
         }
         return findings.totals.wrong <= most_wrong;

@@ -41,14 +41,16 @@ u32 PieceMachine::linear_of(u32 layout_address) const {
 }
 
 std::optional<Physical> PieceMachine::physical(u32 linear) const {
-    for (const MappedPage& page : piece_pages)
-        if (linear >> page_shift == linear_of(page.linear) >> page_shift)
-            return Physical{u64{physical_page(mode_, page)} * page_size + (linear & page_offset_mask)};
-    return {};
+    u32 page = (linear - linear_of(L::code)) >> page_shift;
+    if (page >= pages_of_piece_.size() || !pages_of_piece_[page]) return {};
+    return Physical{u64{pages_of_piece_[page]} * page_size + (linear & page_offset_mask)};
 }
 
 PieceMachine::PieceMachine(OracleMode mode, u8 cpl, const EngineFactory& make)
     : TestMachine{machine_ram(mode), make}, mode_{mode}, cpl_{cpl}, ram_{memory.backing().bytes().first(ram_bytes)} {
+    for (const MappedPage& page : piece_pages)
+        pages_of_piece_[(linear_of(page.linear) - linear_of(L::code)) >> page_shift] =
+            static_cast<u8>(physical_page(mode, page));
     build_tables();
     if (mode == OracleMode::Real) build_interrupt_vectors();
     state.gdtr = {supervisor + gdt, 0x3F};

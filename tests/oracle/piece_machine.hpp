@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "oracle/piece.hpp"
@@ -56,6 +57,10 @@ class PieceMachine : public TestMachine {
     std::span<const u8> ram_;
     std::vector<u8> fresh_ram_;
     std::vector<u32> mapped_pages_;
+    // By linear page, counted from the code: the number of the physical one, or 0.
+    static constexpr u32 linear_pages =
+        (OracleLayout::stack + OracleLayout::stack_bytes - OracleLayout::code) >> page_shift;
+    std::array<u8, linear_pages> pages_of_piece_{};
     bool is_fresh_ = false;  // begin_again() has nothing to do
 };
 
