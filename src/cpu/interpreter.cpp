@@ -6,6 +6,7 @@
 #include "cpu/breakpoints.hpp"
 #include "cpu/fetch.hpp"
 #include "cpu/interrupts.hpp"
+#include "cpu/retire.hpp"
 
 namespace vellum {
 
@@ -56,26 +57,9 @@ EngineStatistics Interpreter::statistics() const {
     return statistics;
 }
 
-// What an instruction, or the delivery of something, left to do. False: it raised an exception (now delivered) and did
-// not retire.
-bool Interpreter::finish(Fault f, u32 length) {
-    CpuState& state = cpu_.state;
-    switch (f.kind) {
-        case Fault::Kind::Halt: state.activity = Activity::Halted; [[fallthrough]];
-        case Fault::Kind::None: state.eip = static_cast<u32>(state.eip + length); [[fallthrough]];
-        case Fault::Kind::Retired: ++state.instructions; return true;
-        case Fault::Kind::Exception: return raise(f), false;
-        case Fault::Kind::Shutdown: state.activity = Activity::Shutdown; return false;
-    }
-    return false;
-}
+bool Interpreter::finish(Fault f, u32 length) { return retire(cpu_, f, length); }
 
-// An exception counts as an instruction: a handler that faults at its first instruction, again and again, would
-// otherwise never reach the limit (and, where instructions are the clock, time would stand still).
-void Interpreter::raise(Fault f) {
-    ++cpu_.state.instructions;
-    deliver(deliver_exception(cpu_, f));
-}
+void Interpreter::raise(Fault f) { vellum::raise(cpu_, f); }
 
 void Interpreter::deliver(Fault f) {
     if (f.kind == Fault::Kind::Shutdown) cpu_.state.activity = Activity::Shutdown;
@@ -111,15 +95,7 @@ void Interpreter::step_with_care() {
         software_interrupt = is_software_interrupt(in->mnemonic) && f.kind == Fault::Kind::Retired;
     }
     restore_limit(state, lowered, limit);
-    // What an instruction touched before it faulted, it will touch again.
-    if (f.kind == Fault::Kind::Exception && f.vector != vector::db) state.debug_traps = held_off;
-    bool retired = finish(f, length);
-    // After MOV SS there is no single-step trap; TF is still set at the next instruction. Other traps are held off.
-    if (!retired || state.shadow == Shadow::MovSs) return;
-    if (single_step && !software_interrupt) state.debug_traps |= dr6::single_step;
-    if (!state.debug_traps) return;
-    state.activity = Activity::Running;
-    deliver(deliver_exception(cpu_, Fault::exception(vector::db)));
+    conclude(cpu_, f, length, held_off, single_step && !software_interrupt);
 }
 
 void Interpreter::step(u64 most_iterations) {

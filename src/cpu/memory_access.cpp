@@ -111,6 +111,11 @@ Fault read_anywhere(Cpu& cpu, Linear address, std::span<u8> bytes, Privilege pri
 }
 
 Fault write_anywhere(Cpu& cpu, Linear address, std::span<const u8> bytes, Privilege privilege) {
+    if (offset_in_page(address) + bytes.size() <= page_size)
+        if (u8* page = cpu.mmu.write_page(page_of(address), privilege)) {
+            std::memcpy(page + offset_in_page(address), bytes.data(), bytes.size());
+            return Fault::none();
+        }
     Runs runs;
     if (Fault f = find_runs(cpu, address, static_cast<u32>(bytes.size()), Access::Write, privilege, runs)) return f;
     write_run(cpu, runs.at[0], bytes.first(runs.bytes[0]));

@@ -5,6 +5,7 @@
 
 #include "base/check.hpp"
 #include "jit/shadow_check.hpp"
+#include "jit/shadow_entries.hpp"
 #include "jit/window_filler.hpp"
 
 namespace vellum {
@@ -256,6 +257,9 @@ AddressSpaces::~AddressSpaces() = default;
 View& AddressSpaces::current() { return impl_->current(); }
 AddressSpaces::FillResult AddressSpaces::fill(View& view, Linear address, Access access) {
     return impl_->fill(impl_->views.at(view.slot), address, access);
+}
+void AddressSpaces::anticipate(View& view, Linear address, Access access) {
+    if (nothing_to_mark(impl_->state, impl_->memory, address, access == Access::Write)) fill(view, address, access);
 }
 OrFault<Physical> AddressSpaces::fetch(View& view, Linear page) {
     return impl_->fetch(impl_->views.at(view.slot), page);

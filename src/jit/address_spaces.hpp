@@ -45,6 +45,10 @@ class AddressSpaces {
     // does; maps read-only while D is clear.
     FillResult fill(View& view, Linear address, Access access);
 
+    // The same ahead of the access, for one that the guest is likely to try again. Changes nothing of the guest, and
+    // does nothing where A or D would have to be set.
+    void anticipate(View& view, Linear address, Access access);
+
     // May code be fetched from that page in this view, and where does it lie? Sets A. The answer is remembered: asking
     // again is cheap, and view.code_generation counts when it may have ceased to be true. Every page of which
     // translated code runs in a view must have been asked for there. A page that is not memory is not remembered.

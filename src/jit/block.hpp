@@ -55,11 +55,12 @@ struct ExitSite {
     u16 retired = 0;             // instructions of the block retired before `eip`
     Mnemonic mnemonic = ZYDIS_MNEMONIC_INVALID;
     u32 eip = 0, next_eip = 0;
-    Block* block = nullptr;   // null for the runtime's own
-    u32 patch = 0;            // code offset of the rel32 to patch; 0: none
-    u32 stub = 0;             // code offset the rel32 points to while not linked
-    u32 cross_stub = 0;       // code offset of a lookup through the jump cache; 0: none
-    Block* linked = nullptr;  // where it goes now
+    Block* block = nullptr;                          // null for the runtime's own
+    u32 patch = 0;                                   // code offset of the rel32 to patch; 0: none
+    u32 stub = 0;                                    // code offset the rel32 points to while not linked
+    u32 cross_stub = 0;                              // code offset of a lookup through the jump cache; 0: none
+    Block* linked = nullptr;                         // where it goes now; Interpret: what followed the last time
+    std::unique_ptr<const Instruction> instruction;  // Interpret: ready to be executed; null: it is fetched again
 };
 
 // Host instructions from `host` (offset in the block's code) belong to guest instruction `index`; the guest's ESP is

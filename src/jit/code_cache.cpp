@@ -74,9 +74,10 @@ Block* CodeCache::insert(const GuestBlock& guest, const std::function<bool(Encod
     if (Block* old = find(block.key)) invalidate(*old);
     blocks_[block.key] = &block;
     auto use_page = [&](Physical page) {
-        auto& users = pages_[raw(page)];
-        if (users.empty() && on_page_used) on_page_used(page);
-        users.push_back(&block);
+        PageUsers& users = pages_[raw(page)];
+        if (users.blocks.empty() && on_page_used) on_page_used(page);
+        users.blocks.push_back(&block);
+        mark_code(users, block, page);
     };
     use_page(page_of(block.key.physical));
     if (block.straddles && block.second_page != page_of(block.key.physical)) use_page(block.second_page);
@@ -148,8 +149,8 @@ void CodeCache::drop_cross_links_of(u32 owner) {
 void CodeCache::leave_page(Block& block, Physical page) {
     auto users = pages_.find(raw(page));
     if (users == pages_.end()) return;
-    std::erase(users->second, &block);
-    if (!users->second.empty()) return;
+    std::erase(users->second.blocks, &block);
+    if (!users->second.blocks.empty()) return;
     pages_.erase(users);
     if (on_page_empty) on_page_empty(page);
 }
@@ -171,9 +172,22 @@ void CodeCache::invalidate(Block& block) {
     if (block.straddles) leave_page(block, block.second_page);
 }
 
+void CodeCache::mark_code(PageUsers& users, const Block& block, Physical page) {
+    u32 begin = offset_in_page(block.key.physical), end = begin + block.guest_bytes;
+    if (page == page_of(block.key.physical))
+        for (u32 at = begin; at < std::min(end, page_size); ++at) users.code.set(at);
+    if (block.straddles && page == block.second_page)
+        for (u32 at = page_size; at < end; ++at) users.code.set(at - page_size);
+}
+
 void CodeCache::invalidate(Physical page, u32 first_offset, u32 last_offset) {
-    auto users = pages_.find(raw(page));
-    if (users == pages_.end()) return;
+    auto found = pages_.find(raw(page));
+    if (found == pages_.end()) return;
+    PageUsers& users = found->second;
+    u32 at = first_offset;
+    last_offset = std::min(last_offset, page_size - 1);
+    while (at <= last_offset && !users.code[at]) ++at;
+    if (at > last_offset) return;
     auto hit = [&](const Block& block) {
         u32 begin = offset_in_page(block.key.physical);
         if (page == page_of(block.key.physical) && begin <= last_offset && begin + block.guest_bytes > first_offset)
@@ -181,8 +195,12 @@ void CodeCache::invalidate(Physical page, u32 first_offset, u32 last_offset) {
         return block.straddles && page == block.second_page && begin + block.guest_bytes - page_size > first_offset;
     };
     std::vector<Block*> doomed;
-    for (Block* block : users->second)
+    for (Block* block : users.blocks)
         if (hit(*block)) doomed.push_back(block);
+    if (doomed.empty()) {
+        users.code.reset();
+        for (Block* block : users.blocks) mark_code(users, *block, page);
+    }
     for (Block* block : doomed) invalidate(*block);
 }
 

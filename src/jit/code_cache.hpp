@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <functional>
 #include <memory>
 #include <unordered_map>
@@ -78,19 +79,26 @@ class CodeCache {
         }
     };
     using GroupKey = BlockKey;  // of the page
+    // Blocks with bytes on one physical page. Each byte of theirs has its bit in `code`; bits of dead blocks stay until
+    // somebody writes there.
+    struct PageUsers {
+        std::vector<Block*> blocks;
+        std::bitset<page_size> code;
+    };
 
     void patch_jump(u32 rel32_offset, u32 target_offset);
     void write_jump(u32 at, u32 target_offset);
     void forget_link(ExitSite& site);
     void empty_region(Region& region);
     void leave_page(Block& block, Physical page);
+    static void mark_code(PageUsers& users, const Block& block, Physical page);
 
     std::unique_ptr<HostCodeMemory> memory_;
     Runtime runtime_;
     std::array<Region, region_count> regions_;
     u32 current_ = 0;
     std::unordered_map<BlockKey, Block*, KeyHash> blocks_;
-    std::unordered_map<u64, std::vector<Block*>> pages_;
+    std::unordered_map<u64, PageUsers> pages_;
     std::unordered_map<u32, std::vector<PageGroup*>> groups_of_;  // by owner, once
     std::unordered_map<GroupKey, std::unique_ptr<PageGroup>, KeyHash> groups_;
 };

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <utility>
 
 #include <fmt/format.h>
@@ -18,6 +19,10 @@ namespace vellum {
 namespace {
 constexpr std::size_t most_modes = 1024;  // each CS of real-mode code is one
 constexpr u64 most_limit = u64{1} << 55;
+
+bool same_page(const BlockKey& a, const BlockKey& b) {
+    return page_of(a.physical) == page_of(b.physical) && page_of(a.linear) == page_of(b.linear);
+}
 }  // namespace
 
 Translator::Translator(Cpu& cpu, const TranslatorConfig& config)
@@ -116,7 +121,7 @@ Stop Translator::run_until_stopped() {
         if (cpu_.debug.engaged() && cpu_.debug.stops_before(linear_eip())) return Stop::Debug;
         if (must_step() || (cpu_.debug.engaged() && cpu_.debug.breakpoint_at(linear_eip()))) {
             pending_link_ = nullptr;
-            step(ZYDIS_MNEMONIC_INVALID);
+            step();
             // Up to the limit, and not one instruction only: each would otherwise become the beginning of a block.
             near_limit_ = near_limit_ && state_.instruction_limit < state_.instructions + config_.most_instructions;
         } else {
@@ -127,20 +132,39 @@ Stop Translator::run_until_stopped() {
     }
 }
 
+// The number of the mode that the processor is in now.
+u32 Translator::current_mode() {
+    constexpr u32 flags = eflags::vm | eflags::iopl;
+    KnownMode& known = known_modes_[state_.cpl == 3];
+    bool same = known.valid && known.cpl == state_.cpl && known.fpu_live == fpu_wanted_ && known.cr0 == state_.cr0 &&
+                known.cr4 == state_.cr4 && known.flags == (state_.eflags & flags) &&
+                std::memcmp(known.segments.data(), state_.seg, sizeof state_.seg) == 0;
+    if (same) [[likely]]
+        return known.number;
+    u32 number = mode_number(code_mode(state_, fpu_wanted_));
+    known = {.cr0 = state_.cr0,
+             .cr4 = state_.cr4,
+             .flags = state_.eflags & flags,
+             .cpl = state_.cpl,
+             .fpu_live = fpu_wanted_,
+             .valid = true,
+             .number = number};
+    std::copy(std::begin(state_.seg), std::end(state_.seg), known.segments.begin());
+    return number;
+}
+
 u32 Translator::mode_number(const CodeMode& mode) {
-    if (last_mode_ < modes_.size() && modes_[last_mode_] == mode) return last_mode_;
     auto found = std::find(modes_.begin(), modes_.end(), mode);
-    last_mode_ = static_cast<u32>(found - modes_.begin());
-    if (found != modes_.end()) return last_mode_;
+    if (found != modes_.end()) return static_cast<u32>(found - modes_.begin());
     if (modes_.size() >= most_modes) {
         cache_.clear();
         views_.forget();
         modes_.clear();
         refused_.clear();
+        known_modes_[0].valid = known_modes_[1].valid = false;
     }
-    last_mode_ = static_cast<u32>(modes_.size());
     modes_.push_back(mode);
-    return last_mode_;
+    return static_cast<u32>(modes_.size() - 1);
 }
 
 void Translator::use_view(const View& view) {
@@ -171,36 +195,49 @@ void Translator::run_block() {
     if (view_ != &view) next_block_ = nullptr;
     use_view(view);
     view_ = &view;
-    Block* block = block_here(view);
+    if (faulted_access_.waits) anticipate_retry(view);
+    u32 number = current_mode();
+    bool plain = modes_[number].flat_code() && modes_[number].code32();
+    Block* block = nullptr;
+    if (plain || config_.other_segments) {
+        mode_state_ = &views_.state(view, number);
+        block = expected_block(view, number);
+        if (!block && enter_by_jump_cache(number)) return finish_exit();
+        if (!block) block = block_here(view, number);
+    }
     if (!block) {
         pending_link_ = nullptr;
-        return step(ZYDIS_MNEMONIC_INVALID);
+        return step();
     }
     link_pending(view, *block);
-    enter(*block);
+    enter(block->entry, block->key.mode);
     finish_exit();
+}
+
+// What translated code would find. Should it be another block, that leaves at once for one that is looked for here.
+bool Translator::enter_by_jump_cache(u32 mode) {
+    bool missed = std::exchange(missed_, false);
+    if (missed || pending_link_ || !config_.jump_cache) return false;
+    u32 at = mode_state_->jump_cache()[static_cast<u16>(state_.eip)];
+    if (at == 0) return false;
+    cache_.context().target = static_cast<u32>(state_.eip);
+    enter(at, mode);
+    return true;
 }
 
 // What followed a callout the last time, if it lies on the same page and nothing has changed.
 Block* Translator::expected_block(const View& view, u32 mode) {
     Block* block = std::exchange(next_block_, nullptr);
     if (!block || block->dead || block->eip != state_.eip || block->key.mode != mode || view_ != &view) return nullptr;
+    enter_page(*block->group, view);
     return block;
 }
 
-Block* Translator::block_here(View& view) {
-    CodeMode mode = code_mode(state_, fpu_wanted_);
-    bool plain = mode.flat_code() && mode.code32();
-    if (!plain && !config_.other_segments) return nullptr;
-    u32 number = mode_number(mode);
-    if (Block* expected = expected_block(view, number)) {
-        mode_state_ = &views_.state(view, number);
-        return expected;
-    }
-    Linear linear = static_cast<Linear>(static_cast<u32>(mode.cs_base + state_.eip));
+Block* Translator::block_here(View& view, u32 mode) {
+    Linear linear{linear_eip()};
     auto physical = spaces_.fetch(view, page_of(linear));
     if (!physical) return nullptr;
-    BlockKey key{page_of(*physical) + offset_in_page(linear), linear, number};
+    BlockKey key{page_of(*physical) + offset_in_page(linear), linear, mode};
     Block* block = cache_.find(key);
     if (block && block->straddles) {
         Linear next = static_cast<Linear>(static_cast<u32>(raw(page_of(linear)) + page_size));
@@ -211,7 +248,6 @@ Block* Translator::block_here(View& view) {
     if (!block) block = translate(view, key);
     if (!block) return nullptr;
     enter_page(*block->group, view);
-    mode_state_ = &views_.state(view, key.mode);
     mode_state_->jump_cache()[static_cast<u16>(block->eip)] = block->indirect_entry;
     return block;
 }
@@ -259,11 +295,13 @@ void Translator::link_pending(const View& view, Block& block) {
     ExitSite* site = pending_link_;
     pending_link_ = nullptr;
     if (!site || !config_.chaining || site->linked || site->block->dead) return;
-    if (site->next_eip != block.eip || site->block->key.mode != block.key.mode) return;
+    if (site->next_eip != block.eip) return;
     if (site->kind == ExitSite::Kind::Interpret) {
-        if (site->stays_on_page && !block.straddles) cache_.remember(*site, block);
+        if (site->stays_on_page && !block.straddles && same_page(site->block->key, block.key))
+            cache_.remember(*site, block);
         return;
     }
+    if (site->block->key.mode != block.key.mode) return;
     if (site->stays_on_page && !block.straddles) return cache_.link(*site, block);
     PageGroup& from = *site->block->group;
     bool global = from.owner == PageGroup::everybody;
@@ -277,14 +315,14 @@ u64 Translator::time_stamp(void* translator) {
     return self.cpu_.outside.guest_time() + self.state_.tsc_offset;
 }
 
-void Translator::enter(Block& block) {
+void Translator::enter(u32 code_offset, u32 mode) {
     ++entries_;
     JitContext& context = cache_.context();
-    context.entry = cache_.host_address(block.entry);
+    context.entry = cache_.host_address(code_offset);
     context.flags = state_.eflags;
     context.interrupt_flag = (state_.eflags & eflags::if_) != 0;
     context.limit = std::min(state_.instruction_limit, most_limit);
-    context.fpu_live = modes_[block.key.mode].fpu_live();
+    context.fpu_live = modes_[mode].fpu_live();
     context.jump_cache = reinterpret_cast<u64>(mode_state_->jump_cache());
     context.return_sp = mode_state_->return_sp;
     const Runtime& runtime = cache_.runtime();
@@ -327,7 +365,7 @@ void Translator::finish_exit() {
     ExitSite& site = *cache_.context().exit;
     switch (site.kind) {
         case ExitSite::Kind::Edge: pending_link_ = &site; break;
-        case ExitSite::Kind::Indirect: break;
+        case ExitSite::Kind::Indirect: missed_ = true; break;
         case ExitSite::Kind::LoadFpu: fpu_wanted_ = true; break;
         case ExitSite::Kind::Boundary: break;
         case ExitSite::Kind::Limit: near_limit_ = true; break;
@@ -337,7 +375,7 @@ void Translator::finish_exit() {
             step_at_site(site);
             if (site.kind == ExitSite::Kind::Fault) break;
             next_block_ = site.linked;
-            pending_link_ = &site;
+            if (!site.linked && site.stays_on_page && site.next_eip == state_.eip) pending_link_ = &site;
             break;
     }
 }

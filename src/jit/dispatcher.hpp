@@ -32,28 +32,32 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     bool must_step() const;
     u32 linear_eip() const { return static_cast<u32>(state_.segment(Seg::Cs).base + state_.eip); }
     void run_block();
-    Block* block_here(View& view);
+    bool enter_by_jump_cache(u32 mode);
+    Block* block_here(View& view, u32 mode);
     Block* expected_block(const View& view, u32 mode);
     Block* translate(const View& view, const BlockKey& key);
     bool passes(std::span<const u8> bytes, u64 address, const Block& block);
-    void enter(Block& block);
+    void enter(u32 code_offset, u32 mode);
     void leave();
     void take_over_fpu(const FxImage& saved);
     void finish_exit();
     void link_pending(const View& view, Block& block);
     void use_view(const View& view);
     void enter_page(PageGroup& group, const View& view);
+    u32 current_mode();
     u32 mode_number(const CodeMode& mode);
 
     static u64 time_stamp(void* translator);
 
     // --- steps.cpp: what the interpreter does for translated code
-    void step(Mnemonic mnemonic);
+    void step();
+    void execute(const Instruction& in);
     bool step_for_debugger();
     void step_at_site(const ExitSite& site);
+    void execute_faulted(const ExitSite& site);
     bool end_of_term(const ExitSite& exit);
     void tell_windows(Mnemonic mnemonic, Linear invalidated, u64 generation_before);
-    Linear invalidated_address() const;
+    Linear invalidated_address(const Instruction& in) const;
     struct ControlState {
         u64 cr0, cr4, efer, a20_mask;
         bool operator==(const ControlState&) const = default;
@@ -64,6 +68,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     // --- fault_handling.cpp
     bool on_host_fault(HostFault& fault) override;
     bool source_faults_first(const HostFault& fault) const;
+    void anticipate_retry(View& view);
     bool try_fill(HostFault& fault, const Block& running);
     bool release_page(Linear address, const Block& running);
     void leave_at(HostFault& fault, const Block& block, u32 index, ExitSite::Kind kind);
@@ -84,9 +89,18 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     GuestBlock guest_block_;        // reused, so that its vectors keep their memory
 
     std::vector<CodeMode> modes_;
-    u32 last_mode_ = 0;
+    // What `code_mode` looks at, and the number that came of it the last time: for level 3, and for the others.
+    struct KnownMode {
+        std::array<Segment, 6> segments{};
+        u64 cr0 = 0, cr4 = 0;
+        u32 flags = 0;
+        u8 cpl = 0;
+        bool fpu_live = false, valid = false;
+        u32 number = 0;
+    } known_modes_[2];
     bool fpu_wanted_ = false;
     bool near_limit_ = false;
+    bool missed_ = false;  // the jump cache did not know the last target
     ExitSite* pending_link_ = nullptr;
     Block* next_block_ = nullptr;      // probably comes next, in this view and mode: the page is still the same
     ModeState* mode_state_ = nullptr;  // of the block that runs
@@ -106,12 +120,21 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     u64 blocks_refused_ = 0;
     std::unordered_map<u64, u32> released_;      // by physical page: how often its code was to make way for data
     std::unordered_set<u64> global_code_pages_;  // linear
+    // The last access that was the guest's own page fault: when the guest's handler returns to it, its page is shown
+    // before it faults again.
+    struct FaultedAccess {
+        bool waits = false;
+        Access access{};
+        Linear address{};
+        u32 eip = 0, view_slot = 0;
+    } faulted_access_;
     u64 repeated_fault_address_ = 0, repeated_fault_rip_ = 0;
     u32 repeated_faults_ = 0;
     bool site_needs_monitor_ = false;
     Block* site_to_retranslate_ = nullptr;  // once the interpreter has done its instruction
     ControlState known_control_{};
     u64 cr3_before_ = 0;
+    u64 executed_ = 0;  // instructions that translated code left, besides those that the interpreter counts
     Decoder decoder_;
 
     std::array<u64, ZYDIS_MNEMONIC_MAX_VALUE + 1> callouts_{};

@@ -1,4 +1,5 @@
 // The frame of a block: entries, the instructions in order, exits, stubs.
+#include "cpu/retire.hpp"
 #include "jit/emitter.hpp"
 
 namespace vellum {
@@ -74,20 +75,25 @@ void BlockEmitter::exit_here(ExitSite* site) {
     e_.jmp(runtime_.exit);
 }
 
-void BlockEmitter::exit_to_interpreter() {
-    flush_stack_pointer();
+ExitSite* BlockEmitter::new_interpreter_exit() {
     ExitSite* site = new_exit(ExitSite::Kind::Interpret, eip(), next_eip());
     site->mnemonic = in().mnemonic;
-    site->adaptive = guest_.adaptive[index_];
     site->stays_on_page = same_page(next_eip());
+    Instruction ready = in();
+    // What lies on a second page may change without the block being told.
+    if (!guest_.straddles && prepare(ready)) site->instruction = std::make_unique<Instruction>(ready);
+    return site;
+}
+
+void BlockEmitter::exit_to_interpreter() {
+    flush_stack_pointer();
+    ExitSite* site = new_interpreter_exit();
+    site->adaptive = guest_.adaptive[index_];
     exit_here(site);
 }
 
 void BlockEmitter::leave_to_interpreter_at(u32 rel32, i32 esp_delta) {
-    ExitSite* site = new_exit(ExitSite::Kind::Interpret, eip(), next_eip());
-    site->mnemonic = in().mnemonic;
-    site->stays_on_page = same_page(next_eip());
-    stubs_.push_back({rel32, site, esp_delta, settled_});
+    stubs_.push_back({rel32, new_interpreter_exit(), esp_delta, settled_});
 }
 
 // r12 may move by little without normalising, and only in blocks that access the stack.

@@ -52,6 +52,7 @@ class BlockEmitter {
     void note_side_entry(u8 swapped = SideEntry::not_swapped);
     ExitSite* new_exit(ExitSite::Kind kind, u32 eip, u32 next_eip);
     bool same_page(u32 at) const;
+    ExitSite* new_interpreter_exit();
     void exit_here(ExitSite* site);
     void exit_to_interpreter();                              // the block ends with this instruction
     void leave_to_interpreter_at(u32 rel32, i32 esp_delta);  // a jump out of the middle

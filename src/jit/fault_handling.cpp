@@ -90,6 +90,12 @@ bool Translator::source_faults_first(const HostFault& fault) const {
     return false;
 }
 
+void Translator::anticipate_retry(View& view) {
+    if (faulted_access_.eip != state_.eip || faulted_access_.view_slot != view.slot) return;
+    faulted_access_.waits = false;
+    spaces_.anticipate(view, faulted_access_.address, faulted_access_.access);
+}
+
 // True: the access will succeed now.
 bool Translator::try_fill(HostFault& fault, const Block& running) {
     u64 base = reinterpret_cast<u64>(view_->base);
@@ -101,7 +107,10 @@ bool Translator::try_fill(HostFault& fault, const Block& running) {
         Linear address = static_cast<Linear>(fault.address - base);
         switch (spaces_.fill(*view_, address, fault.write ? Access::Write : Access::Read).what) {
             case AddressSpaces::Fill::Mapped: ++window_fills_; return repeated_faults_ < most_repetitions;
-            case AddressSpaces::Fill::GuestFault: ++guest_page_faults_; return false;
+            case AddressSpaces::Fill::GuestFault:
+                ++guest_page_faults_;
+                faulted_access_ = {true, fault.write ? Access::Write : Access::Read, address, 0, view_->slot};
+                return false;
             case AddressSpaces::Fill::Mmio:
                 ++mmio_faults_;
                 site_needs_monitor_ = true;
@@ -150,6 +159,7 @@ bool Translator::on_host_fault(HostFault& fault) {
     fault.registers[r12] = reinterpret_cast<u64>(view_->base) |
                            low_half(fault.registers[r12] + static_cast<u64>(static_cast<i64>(entry.esp_delta)));
     leave_at(fault, *block, entry.index, ExitSite::Kind::Fault);
+    faulted_access_.eip = fault_exit_.eip;
     if (site_needs_monitor_) note_faulting_site(*block, entry.index);
     return true;
 }

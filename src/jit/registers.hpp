@@ -39,7 +39,7 @@ struct alignas(64) JitContext {
     u64 window = 0;      // r13
     u64 entry = 0;       // where the entry stub jumps
     ExitSite* exit = nullptr;
-    u64 target = 0;  // EIP wanted by an indirect transfer
+    u64 target = 0;  // EIP wanted by an indirect transfer; r11 at entry
     u32 flags = 0;   // guest CF PF AF ZF SF OF DF while C++ runs (other bits are the host's)
     u32 host_mxcsr = 0x1F80;
     u8 interrupt_flag = 0;  // guest IF while translated code runs

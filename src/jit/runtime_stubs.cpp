@@ -38,6 +38,7 @@ void emit_enter(Encoder& e, const JitContext& context, bool load_fpu) {
     for (u8 guest = 0; guest < guest_count; ++guest) e.load32(host_of(guest), guest_register(guest));
     e.lea64(r12, HostMem::at(r12, r13));
     e.load64(rsp, HostMem::absolute(&context.return_sp));
+    e.load64(r11, HostMem::absolute(&context.target));
     e.op({0, 0xFF}, 4, HostMem::absolute(&context.entry));
 }
 

@@ -35,6 +35,24 @@ inline u64 read_entry(const u8* at, u32 bytes) {
     return value;
 }
 
+// Would a walk for an access to that address find A, and D for a write, set already?
+inline bool nothing_to_mark(const CpuState& state, const GuestMemory& memory, Linear address, bool write) {
+    if (!state.paging()) return true;
+    bool pae = state.cr4 & cr4::pae;
+    u32 linear = static_cast<u32>(raw(address)), bytes = pae ? 8 : 4;
+    auto entry_at = [&](u64 table, u32 index) -> u64 {
+        const u8* at = table_at(memory, ((table & 0xFFFFFF000) + index * bytes) & state.a20_mask);
+        return at ? read_entry(at, bytes) : 0;
+    };
+    constexpr u32 page_size_bit = 1u << 7;
+    u64 directory = pae ? state.pdpte[linear >> 30] : state.cr3;
+    u64 above = entry_at(directory, pae ? linear >> 21 & 0x1FF : linear >> 22);
+    bool large = above & page_size_bit && (pae || state.cr4 & cr4::pse);
+    u64 leaf = large ? above : entry_at(above, pae ? linear >> 12 & 0x1FF : linear >> 12 & 0x3FF);
+    u32 wanted = entry::present | entry::accessed;
+    return (above & wanted) == wanted && (leaf & wanted) == wanted && (!write || leaf & entry::dirty);
+}
+
 // Linear addresses that one page directory entry covers, in leaves of 2 MiB.
 inline u32 leaves_per_directory_entry(const ViewKey& key) { return key.pae || !key.paging ? 1 : 2; }
 

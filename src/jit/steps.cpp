@@ -1,42 +1,21 @@
 // What the interpreter does for translated code, and what the windows must be told of it.
+#include <algorithm>
 #include <utility>
 
 #include "cpu/memory_access.hpp"
+#include "cpu/retire.hpp"
 #include "jit/dispatcher.hpp"
 
 #include <Zydis/Zydis.h>
 
 namespace vellum {
 
-namespace {
-
-// The instruction at CS:EIP as it lies in memory; false if it cannot be read without side effects that matter.
-bool peek(Cpu& cpu, const Decoder& decoder, Instruction& in) {
-    const CpuState& state = cpu.state;
-    std::array<u8, 15> bytes{};
-    u32 count = 0;
-    while (count < bytes.size()) {
-        Linear at = static_cast<Linear>(static_cast<u32>(state.segment(Seg::Cs).base + state.eip + count));
-        auto physical = cpu.mmu.translate(at, Access::Fetch, cpu.privilege());
-        if (!physical) break;
-        cpu.memory.read(*physical, std::span{bytes}.subspan(count, 1));
-        ++count;
-        if (decoder.decode(std::span{bytes}.first(count), state.code32(), in) == DecodeStatus::Ok) return true;
-    }
-    return false;
-}
-
-}  // namespace
-
 Translator::ControlState Translator::control_state() const {
     return {state_.cr0, state_.cr4, state_.efer, state_.a20_mask};
 }
 
-Linear Translator::invalidated_address() const {
-    Instruction in;
-    if (!peek(cpu_, decoder_, in) || !in.has_memory) return Linear{};
-    u64 base = state_.segment(in.memory.segment).base;
-    return static_cast<Linear>(static_cast<u32>(base + cpu_.effective_address(in)));
+Linear Translator::invalidated_address(const Instruction& in) const {
+    return static_cast<Linear>(static_cast<u32>(state_.segment(in.memory.segment).base + cpu_.effective_address(in)));
 }
 
 void Translator::drop_links_of_global_pages() { cache_.drop_cross_links_of(PageGroup::everybody); }
@@ -62,13 +41,24 @@ void Translator::tell_windows(Mnemonic mnemonic, Linear invalidated, u64 generat
     }
 }
 
-void Translator::step(Mnemonic mnemonic) {
-    Linear invalidated{};
-    if (mnemonic == ZYDIS_MNEMONIC_INVLPG) invalidated = invalidated_address();
+// Whatever is at CS:EIP.
+void Translator::step() {
     u64 generation = cpu_.mmu.generation();
     cr3_before_ = state_.cr3;
     interpreter_.step();
-    tell_windows(mnemonic, invalidated, generation);
+    tell_windows(ZYDIS_MNEMONIC_INVALID, Linear{}, generation);
+}
+
+// What a block left to the interpreter.
+void Translator::execute(const Instruction& in) {
+    Linear invalidated{};
+    if (in.mnemonic == ZYDIS_MNEMONIC_INVLPG) invalidated = invalidated_address(in);
+    u64 generation = cpu_.mmu.generation();
+    cr3_before_ = state_.cr3;
+    u64 instructions = state_.instructions;
+    execute_prepared(cpu_, in);
+    executed_ += state_.instructions - instructions;
+    tell_windows(in.mnemonic, invalidated, generation);
 }
 
 bool Translator::step_for_debugger() {
@@ -88,6 +78,18 @@ bool Translator::end_of_term(const ExitSite& exit) {
     return site != sites_.end() && site->second.budget != 0 && --site->second.budget == 0;
 }
 
+// The instruction that faulted in translated code. A cache of such would have its page watched once more.
+void Translator::execute_faulted(const ExitSite& site) {
+    const Block& block = *site.block;
+    Physical at = block.key.physical + (site.eip - block.eip);
+    const u8* page = block.straddles || block.dead ? nullptr : cpu_.memory.read_pointer(page_of(at));
+    if (!page) return step();
+    Instruction in;
+    std::span<const u8> bytes{page + offset_in_page(at), std::min<u32>(15, page_size - offset_in_page(at))};
+    bool ready = decoder_.decode(bytes, modes_[block.key.mode].code32(), in) == DecodeStatus::Ok && prepare(in);
+    ready ? execute(in) : step();
+}
+
 void Translator::step_at_site(const ExitSite& site) {
     if (site.kind == ExitSite::Kind::Interpret)
         ++callouts_[site.mnemonic];
@@ -95,12 +97,18 @@ void Translator::step_at_site(const ExitSite& site) {
         ++exceptions_;
     Block* doomed = std::exchange(site_to_retranslate_, nullptr);
     if (site.adaptive && end_of_term(site)) doomed = site.block;
-    step(site.mnemonic);
+    if (site.instruction)
+        execute(*site.instruction);
+    else if (site.kind == ExitSite::Kind::Fault)
+        execute_faulted(site);
+    else
+        step();
     if (doomed) cache_.invalidate(*doomed);
 }
 
 EngineStatistics Translator::statistics() const {
     EngineStatistics s = interpreter_.statistics();
+    s.interpreted_instructions += executed_;
     s.blocks_translated = cache_.blocks_translated;
     s.blocks_invalidated = cache_.blocks_invalidated;
     s.blocks_evicted = cache_.blocks_evicted;
