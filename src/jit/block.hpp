@@ -28,6 +28,7 @@ struct GuestBlock {
     std::vector<Rule> rules;      // Interpret also where an adaptive site asks for it
     std::vector<bool> adaptive;   // ... which it does here
     std::vector<u32> eips;        // of each instruction, and of what follows the last
+    std::vector<bool> labels;     // something in the block jumps there
     std::vector<u32> flags_live;  // arithmetic flags that somebody may read after each instruction
     bool straddles = false;       // its one instruction begins on one page and ends on the next
     Physical second_page{};       // where it ends, if so
@@ -52,7 +53,7 @@ struct ExitSite {
     bool stays_on_page = false;  // the target lies on the page of the block
     bool adaptive = false;       // Interpret: only because the instruction kept faulting
     bool calls = false;          // Edge: `patch` is of a host CALL
-    u16 retired = 0;             // instructions of the block retired before `eip`
+    u16 ahead = 0;               // instructions that are counted already, though not retired
     Mnemonic mnemonic = ZYDIS_MNEMONIC_INVALID;
     u32 eip = 0, next_eip = 0;
     Block* block = nullptr;                          // null for the runtime's own
@@ -73,7 +74,8 @@ struct SideEntry {
     i32 esp_delta;
 };
 
-// A translation in the code cache.
+// A translation in the code cache: of guest instructions one behind the other. Control may go on behind branches and
+// calls, and jump about inside.
 struct Block {
     BlockKey key;
     u32 eip = 0;
@@ -86,10 +88,22 @@ struct Block {
     Physical second_page{};
     PageGroup* group = nullptr;
     std::vector<u32> eips;
+    struct Stretch {
+        u16 begin, end;  // indexes
+    };
+    std::vector<Stretch> stretches;  // counting: instructions that are counted at once
+    std::vector<u32> return_sites;   // code offsets at which host RETs arrive
     std::vector<SideEntry> side;
     std::vector<std::unique_ptr<ExitSite>> exits;
     std::vector<ExitSite*> incoming;
     ExitSite* stale_exit = nullptr;  // entries of a dead block lead here
+
+    // Counting: instructions that are counted when control has got to that one, but not retired.
+    u16 counted_ahead(u32 index) const {
+        for (const Stretch& s : stretches)
+            if (index >= s.begin && index < s.end) return static_cast<u16>(s.end - index);
+        return 0;
+    }
 };
 
 }  // namespace vellum

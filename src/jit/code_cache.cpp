@@ -165,6 +165,8 @@ void CodeCache::invalidate(Block& block) {
         if (site->linked) unlink(*site);
     }
     write_jump(block.entry, block.stale_exit->stub);
+    // Who returns here goes on at the EIP in r11d.
+    for (u32 site : block.return_sites) write_jump(site, static_cast<u32>(runtime_.lookup - runtime_.code_base));
     write_jump(block.indirect_entry, static_cast<u32>(runtime_.miss - runtime_.code_base));
     auto found = blocks_.find(block.key);
     if (found != blocks_.end() && found->second == &block) blocks_.erase(found);

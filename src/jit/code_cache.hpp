@@ -1,8 +1,8 @@
 // Owns all translations: allocating, finding, linking, unlinking and invalidating live here and nowhere else.
 //
 // Code memory is a ring of regions. Blocks are appended to the youngest; when that is full, the oldest is emptied as a
-// whole. An invalidated block keeps its bytes until then: its entries are patched to lead out, so that whoever still
-// knows an address in it (the jump cache, a return stack) leaves to the dispatcher.
+// whole. An invalidated block keeps its bytes until then: its entries and return sites are patched to lead out, so
+// that whoever still knows an address in it (the jump cache, a return stack) leaves to the dispatcher.
 #pragma once
 
 #include <array>

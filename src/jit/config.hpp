@@ -23,6 +23,7 @@ struct TranslatorConfig {
     bool chaining = true;           // patch direct branches
     bool jump_cache = true;         // look indirect targets up in emitted code
     bool return_prediction = true;  // host CALL and RET
+    bool regions = true;            // blocks go on behind branches and calls
     bool window_forms = true;       // [r13+base+d]; off: every operand through gs
     bool adaptive_sites = true;     // sites that keep faulting become callouts
     bool other_segments = true;     // translate 16-bit code and segments that are not flat

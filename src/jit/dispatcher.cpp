@@ -31,7 +31,11 @@ Translator::Translator(Cpu& cpu, const TranslatorConfig& config)
       config_{config},
       interpreter_{cpu},
       spaces_{cpu.state, cpu.memory, cpu.mmu},
-      frontend_{cpu, {.most_instructions = config.most_instructions, .counting = config.counting}},
+      frontend_{cpu,
+                {.most_instructions = config.most_instructions,
+                 .counting = config.counting,
+                 .behind_branches = config.regions,
+                 .behind_calls = config.regions && config.return_prediction}},
       cache_{config, indirect_exit_},
       views_{cache_.runtime().underflow} {
     indirect_exit_.kind = ExitSite::Kind::Indirect;
@@ -356,7 +360,7 @@ void Translator::leave() {
     const ExitSite& site = *context.exit;
     state_.eip = site.kind == ExitSite::Kind::Indirect ? static_cast<u32>(context.target) : site.eip;
     if (!config_.counting || !site.block) return;
-    state_.instructions -= site.block->instructions - site.retired;
+    state_.instructions -= site.ahead;
     if (site.kind == ExitSite::Kind::Fault && site.block->counted_repeat)
         state_.instructions += context.repeat_start - state_.reg(Reg::Ecx);
 }

@@ -71,7 +71,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     void anticipate_retry(View& view);
     bool try_fill(HostFault& fault, const Block& running);
     bool release_page(Linear address, const Block& running);
-    void leave_at(HostFault& fault, const Block& block, u32 index, ExitSite::Kind kind);
+    void leave_at(HostFault& fault, const Block& block, const SideEntry& entry, ExitSite::Kind kind);
     void note_faulting_site(const Block& block, u32 index);
     void page_will_change(Physical page, u32 first_offset, u32 last_offset) override;
 

@@ -23,8 +23,7 @@ void BlockEmitter::emit_compare_target(u32 wanted, u64 otherwise) {
 
 // instructions += n, or leave to the dispatcher when the limit would be passed. Flags stay: the sign of the difference
 // is looked at through memory.
-void BlockEmitter::emit_counting() {
-    u32 count = static_cast<u32>(guest_.instructions.size());
+void BlockEmitter::emit_counting(u32 count) {
     HostMem counter = HostMem::state(offsetof(CpuState, instructions));
     e_.load64(r8, counter);
     e_.lea64(r8, HostMem::at(r8, static_cast<i32>(count)));
@@ -39,18 +38,18 @@ void BlockEmitter::emit_counting() {
     e_.load8(rcx, top);
     u32 below = e_.jrcxz_forward();
     e_.mov64(rcx, r9);
-    ExitSite* site = new_exit(ExitSite::Kind::Limit, guest_.eip, guest_.eip);
-    site->retired = static_cast<u16>(count);  // nothing was counted
+    ExitSite* site = new_exit(ExitSite::Kind::Limit, eip(), eip());
+    site->ahead = 0;  // nothing was counted
     exit_here(site);
     e_.land_short(below);
     e_.mov64(rcx, r9);
     e_.store64(counter, r8);
 }
 
-void BlockEmitter::emit_gauge() {
+void BlockEmitter::emit_gauge(u32 count) {
     HostMem counter = HostMem::state(offsetof(CpuState, instructions));
     e_.load64(r8, counter);
-    e_.lea64(r8, HostMem::at(r8, static_cast<i32>(guest_.instructions.size())));
+    e_.lea64(r8, HostMem::at(r8, static_cast<i32>(count)));
     e_.store64(counter, r8);
 }
 
@@ -60,7 +59,7 @@ ExitSite* BlockEmitter::new_exit(ExitSite::Kind kind, u32 at, u32 next) {
     site->eip = at;
     site->next_eip = next;
     site->block = &out_;
-    site->retired = static_cast<u16>(index_);
+    site->ahead = static_cast<u16>(stretch_end_ - index_);
     out_.exits.push_back(std::move(site));
     return out_.exits.back().get();
 }
@@ -117,7 +116,7 @@ void BlockEmitter::note_side_entry(u8 swapped) {
 // Where the patched entries of a dead block lead.
 void BlockEmitter::emit_stale_exit() {
     out_.stale_exit = new_exit(ExitSite::Kind::Boundary, guest_.eip, guest_.eip);
-    out_.stale_exit->retired = static_cast<u16>(guest_.instructions.size());
+    out_.stale_exit->ahead = 0;
     out_.stale_exit->stub = code_offset();
     exit_here(out_.stale_exit);
 }
@@ -136,17 +135,68 @@ void BlockEmitter::emit_stubs() {
     emit_stale_exit();
 }
 
-bool BlockEmitter::emit_instruction(u32 index) {
-    index_ = index;
-    Rule rule = guest_.rules[index];
+// Control may come here from anywhere in the block.
+void BlockEmitter::begin_label() {
+    flush_stack_pointer();
+    settled_ = false;
+    labels_[index_] = e_.size();
+}
+
+// Instructions up to the next branch, call or label are counted at once: either none or all of them are executed, or
+// control leaves by an exit that knows better.
+bool BlockEmitter::begins_stretch() const {
+    if (index_ == 0 || guest_.labels[index_]) return true;
+    Rule before = guest_.rules[index_ - 1];
+    return ends_block(before);
+}
+
+void BlockEmitter::begin_stretch() {
+    u32 size = static_cast<u32>(guest_.instructions.size());
+    u32 end = index_;
+    do ++end;
+    while (end < size && !guest_.labels[end] && !ends_block(guest_.rules[end - 1]));
+    stretch_end_ = end;
+    if (!config_.counting && !config_.gauge) return;
+    flush_stack_pointer();
+    out_.stretches.push_back({static_cast<u16>(index_), static_cast<u16>(end)});
+    config_.counting ? emit_counting(end - index_) : emit_gauge(end - index_);
+}
+
+bool BlockEmitter::emit_instruction() {
+    Rule rule = guest_.rules[index_];
     if (rule != Rule::Interpret && uses_fpu(in()) && !mode_.fpu_live()) {
         flush_stack_pointer();
         exit_here(new_exit(ExitSite::Kind::LoadFpu, eip(), eip()));
         return false;
     }
     note_side_entry();
+    if (ends_block(rule)) return emit_end(rule);
+    if (rule == Rule::Sti && !goes_on()) {  // its shadow reaches into the next block
+        exit_to_interpreter();
+        return false;
+    }
+    emit_plain(rule);
+    if (pending_ > 0x4000 || pending_ < -0x4000) flush_stack_pointer();
+    return true;
+}
+
+// An instruction with which a block may end. True: control may get behind it, and what follows is in the block.
+bool BlockEmitter::emit_end(Rule rule) {
     switch (rule) {
-        case Rule::Interpret: exit_to_interpreter(); break;
+        case Rule::Branch: return emit_branch();
+        case Rule::Call: return emit_call();
+        case Rule::CallIndirect: return emit_call_indirect();
+        case Rule::Jump: emit_jump(); break;
+        case Rule::Loop: emit_loop(); break;
+        case Rule::JumpIndirect: emit_jump_indirect(); break;
+        case Rule::Return: emit_return(); break;
+        default: exit_to_interpreter();
+    }
+    return false;
+}
+
+void BlockEmitter::emit_plain(Rule rule) {
+    switch (rule) {
         case Rule::Ident: emit_ident(); break;
         case Rule::Nothing: break;
         case Rule::Lea: emit_lea(); break;
@@ -161,25 +211,11 @@ bool BlockEmitter::emit_instruction(u32 index) {
         case Rule::PushFlags: emit_push_flags(); break;
         case Rule::PopFlags: emit_pop_flags(); break;
         case Rule::Cli: emit_cli(); break;
-        case Rule::Sti:
-            if (index + 1 < guest_.instructions.size()) {
-                emit_sti();
-                break;
-            }
-            exit_to_interpreter();  // its shadow reaches into the next block
-            return false;
+        case Rule::Sti: emit_sti(); break;
         case Rule::TimeStamp: emit_time_stamp(); break;
         case Rule::String: emit_string(); break;
-        case Rule::Jump: emit_jump(); break;
-        case Rule::Branch: emit_branch(); break;
-        case Rule::Loop: emit_loop(); break;
-        case Rule::Call: emit_call(); break;
-        case Rule::JumpIndirect: emit_jump_indirect(); break;
-        case Rule::CallIndirect: emit_call_indirect(); break;
-        case Rule::Return: emit_return(); break;
+        default: break;  // emit_end
     }
-    if (pending_ > 0x4000 || pending_ < -0x4000) flush_stack_pointer();
-    return !ends_block(rule);
 }
 
 void BlockEmitter::emit() {
@@ -194,17 +230,22 @@ void BlockEmitter::emit() {
     out_.first = code_offset();
     emit_indirect_entry();
     out_.entry = code_offset();
-    if (config_.counting)
-        emit_counting();
-    else if (config_.gauge)
-        emit_gauge();
+    u32 size = static_cast<u32>(guest_.instructions.size());
+    labels_.resize(size);
     bool open = true;
-    for (u32 i = 0; open && i < guest_.instructions.size(); ++i) open = emit_instruction(i);
+    for (index_ = 0; index_ < size; ++index_) {
+        if (guest_.labels[index_])
+            begin_label();
+        else if (!open)
+            continue;
+        if (begins_stretch()) begin_stretch();
+        open = emit_instruction();
+    }
     if (open) {
         flush_stack_pointer();
-        index_ = static_cast<u32>(guest_.instructions.size());
         edge(guest_.eips.back());
     }
+    for (const InnerJump& jump : inner_jumps_) e_.land_at(jump.at, labels_[jump.index]);
     emit_stubs();
     out_.end = code_offset();
 }

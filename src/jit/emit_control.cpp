@@ -1,6 +1,8 @@
 // CONTROL: direct edges that the dispatcher links, indirect transfers through the jump cache, polls.
 #include "jit/emitter.hpp"
 
+#include <algorithm>
+
 namespace vellum {
 
 // Faults when attention is asked for: an exact boundary before the current instruction. The fault handler knows the
@@ -11,42 +13,61 @@ void BlockEmitter::poll() {
     e_.load32(r11, HostMem::at(r11));
 }
 
-u32 BlockEmitter::direct_target() const {
-    u32 target = next_eip() + in().immediate;
-    return in().operand_size == 2 ? target & 0xFFFF : target;
+// A branch to a label of the block itself?
+bool BlockEmitter::stays_inside(u32 at, u32 target) {
+    auto end = guest_.eips.end() - 1;
+    auto found = std::lower_bound(guest_.eips.begin(), end, target);
+    if (found == end || *found != target) return false;
+    auto index = static_cast<u32>(found - guest_.eips.begin());
+    if (!guest_.labels[index]) return false;
+    inner_jumps_.push_back({at, index});
+    return true;
 }
 
 ExitSite* BlockEmitter::note_edge(u32 at, u32 target) {
     ExitSite* site = new_exit(ExitSite::Kind::Edge, target, target);
     site->stays_on_page = same_page(target);
-    site->retired = static_cast<u16>(guest_.instructions.size());
+    site->ahead = 0;
     site->patch = static_cast<u32>(code_offset() - e_.size() + at);
     stubs_.push_back({at, site, 0, true});
     return site;
 }
 
-void BlockEmitter::edge(u32 target) { note_edge(e_.jmp_forward(), target); }
-void BlockEmitter::edge_if(u8 condition, u32 target) { note_edge(e_.jcc_forward(condition), target); }
+void BlockEmitter::edge(u32 target) {
+    u32 at = e_.jmp_forward();
+    if (!stays_inside(at, target)) note_edge(at, target);
+}
+
+void BlockEmitter::edge_if(u8 condition, u32 target) {
+    u32 at = e_.jcc_forward(condition);
+    if (!stays_inside(at, target)) note_edge(at, target);
+}
+
+bool BlockEmitter::closed_by_interpreter() {
+    exit_to_interpreter();
+    return false;
+}
 
 void BlockEmitter::emit_jump() {
-    u32 target = direct_target();
+    u32 target = target_of_branch();
     if (!reachable(target)) return exit_to_interpreter();
     flush_stack_pointer();
     if (target <= eip()) poll();
     edge(target);
 }
 
-void BlockEmitter::emit_branch() {
-    u32 target = direct_target();
-    if (!reachable(target)) return exit_to_interpreter();
+bool BlockEmitter::emit_branch() {
+    u32 target = target_of_branch();
+    if (!reachable(target)) return closed_by_interpreter();
     flush_stack_pointer();
     if (target <= eip()) poll();
     edge_if(in().opcode & 0xF, target);
-    edge(next_eip());
+    if (!goes_on()) edge(next_eip());
+    return goes_on();
 }
 
 void BlockEmitter::emit_loop() {
-    u32 target = direct_target();
+    u32 target = target_of_branch();
     if (!reachable(target)) return exit_to_interpreter();
     flush_stack_pointer();
     if (target <= eip()) poll();
@@ -72,23 +93,29 @@ void BlockEmitter::emit_loop() {
     edge(counts ? next_eip() : target);
 }
 
-void BlockEmitter::emit_call() {
-    u32 target = direct_target();
-    if (!reachable(target)) return exit_to_interpreter();
-    flush_stack_pointer();
+bool BlockEmitter::emit_call() {
+    u32 target = target_of_branch();
+    if (!reachable(target)) return closed_by_interpreter();
     poll();
     push_immediate(next_eip(), in().operand_size);
     flush_stack_pointer();
-    if (!config_.return_prediction || target == next_eip()) return edge(target);  // CALL to the next: a push of EIP
+    if (target == next_eip() && goes_on()) return true;  // a push of EIP
+    if (target == next_eip() || !config_.return_prediction) {
+        edge(target);
+        return false;
+    }
     note_edge(e_.call_forward(), target)->calls = true;
-    emit_return_site();
+    return emit_return_site();
 }
 
 // A host RET comes here if the guest's return address (r11d) is on the host's return stack too. It may be another one:
 // the guest is free to return where it likes.
-void BlockEmitter::emit_return_site() {
+bool BlockEmitter::emit_return_site() {
+    out_.return_sites.push_back(code_offset());
     emit_compare_target(next_eip(), runtime_.lookup);
-    edge(next_eip());
+    settled_ = false;
+    if (!goes_on()) edge(next_eip());
+    return goes_on();
 }
 
 void BlockEmitter::load_indirect_target() {
@@ -112,7 +139,7 @@ void BlockEmitter::emit_jump_indirect() {
     e_.jmp(runtime_.lookup);
 }
 
-void BlockEmitter::emit_call_indirect() {
+bool BlockEmitter::emit_call_indirect() {
     load_indirect_target();
     check_code_limit();
     if (mode_.flat_stack()) {
@@ -124,9 +151,12 @@ void BlockEmitter::emit_call_indirect() {
         e_.mov64(r11, r14);
     }
     flush_stack_pointer();
-    if (!config_.return_prediction) return e_.jmp(runtime_.lookup);
+    if (!config_.return_prediction) {
+        e_.jmp(runtime_.lookup);
+        return false;
+    }
     e_.call(runtime_.lookup);
-    emit_return_site();
+    return emit_return_site();
 }
 
 void BlockEmitter::emit_return() {

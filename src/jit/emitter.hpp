@@ -44,11 +44,17 @@ class BlockEmitter {
     // --- frame of the block (emit_block.cpp)
     void emit_indirect_entry();
     void emit_compare_target(u32 wanted, u64 otherwise);
-    void emit_counting();
-    void emit_gauge();
+    void begin_label();
+    void begin_stretch();
+    bool begins_stretch() const;
+    void emit_counting(u32 count);
+    void emit_gauge(u32 count);
     void emit_stale_exit();
     void emit_stubs();
-    bool emit_instruction(u32 index);  // false: the block ends here
+    bool emit_instruction();  // false: control does not get behind it
+    void emit_plain(Rule rule);
+    bool emit_end(Rule rule);
+    bool goes_on() const { return index_ + 1 < guest_.instructions.size(); }
     void note_side_entry(u8 swapped = SideEntry::not_swapped);
     ExitSite* new_exit(ExitSite::Kind kind, u32 eip, u32 next_eip);
     bool same_page(u32 at) const;
@@ -115,16 +121,19 @@ class BlockEmitter {
     void poll();
     void edge(u32 target);
     void edge_if(u8 condition, u32 target);
+    bool stays_inside(u32 at, u32 target);
     ExitSite* note_edge(u32 at, u32 target);
-    void emit_return_site();
+    bool emit_return_site();
     bool reachable(u32 target) const { return target <= mode_.cs_limit; }
-    u32 direct_target() const;
+    u32 target_of_branch() const { return direct_target(in(), next_eip()); }
+    bool closed_by_interpreter();
+    // True: control may get behind it, and what follows is in the block.
+    bool emit_branch();
+    bool emit_call();
+    bool emit_call_indirect();
     void emit_jump();
-    void emit_branch();
     void emit_loop();
-    void emit_call();
     void emit_jump_indirect();
-    void emit_call_indirect();
     void emit_return();
     void load_indirect_target();
 
@@ -148,6 +157,13 @@ class BlockEmitter {
     i32 pending_ = 0;       // guest ESP = r12 + pending_
     bool settled_ = false;  // r12 is known to be near the window: the block has accessed the stack or normalised it
     std::vector<Stub> stubs_;
+    struct InnerJump {
+        u32 at;  // rel32 in the encoder's bytes
+        u32 index;
+    };
+    std::vector<InnerJump> inner_jumps_;
+    std::vector<u32> labels_;  // places in the encoder's bytes, by index; only those of labels count
+    u32 stretch_end_ = 0;      // index behind the instructions that are counted together
 };
 
 }  // namespace vellum

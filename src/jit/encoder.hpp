@@ -192,7 +192,8 @@ class Encoder {
         value(u32{0});
         return size() - 4;
     }
-    void land(u32 at) { patch32(at, size() - at - 4); }
+    void land(u32 at) { land_at(at, size()); }
+    void land_at(u32 at, u32 place) { patch32(at, place - at - 4); }
     // Short forms, at most 127 bytes ahead.
     u32 short_forward(u8 opcode) {
         byte(opcode);

@@ -38,11 +38,14 @@ void swap_low_bytes(u64& value) { value = (value & ~u64{0xFFFF}) | (value & 0xFF
 
 }  // namespace
 
-// Leaves before guest instruction `index` of the block.
-void Translator::leave_at(HostFault& fault, const Block& block, u32 index, ExitSite::Kind kind) {
+// Leaves before a guest instruction of the block.
+void Translator::leave_at(HostFault& fault, const Block& block, const SideEntry& entry, ExitSite::Kind kind) {
+    u32 index = entry.index;
+    fault.registers[r12] = reinterpret_cast<u64>(view_->base) |
+                           low_half(fault.registers[r12] + static_cast<u64>(static_cast<i64>(entry.esp_delta)));
     fault_exit_.kind = kind;
     fault_exit_.block = const_cast<Block*>(&block);
-    fault_exit_.retired = static_cast<u16>(index);
+    fault_exit_.ahead = block.counted_ahead(index);
     fault_exit_.eip = fault_exit_.next_eip = block.eips[index];
     fault.registers[r10] = reinterpret_cast<u64>(&fault_exit_);
     fault.rip = cache_.runtime().exit;
@@ -150,15 +153,13 @@ bool Translator::on_host_fault(HostFault& fault) {
     site_needs_monitor_ = false;
     if (fault.kind == HostFault::Kind::Page) {
         if (is_poll(fault.rip)) {
-            leave_at(fault, *block, entry.index, ExitSite::Kind::Boundary);
+            leave_at(fault, *block, entry, ExitSite::Kind::Boundary);
             return true;
         }
         if (!source_faults_first(fault) && try_fill(fault, *block)) return true;
     }
     if (entry.swapped != SideEntry::not_swapped) swap_low_bytes(fault.registers[entry.swapped]);
-    fault.registers[r12] = reinterpret_cast<u64>(view_->base) |
-                           low_half(fault.registers[r12] + static_cast<u64>(static_cast<i64>(entry.esp_delta)));
-    leave_at(fault, *block, entry.index, ExitSite::Kind::Fault);
+    leave_at(fault, *block, entry, ExitSite::Kind::Fault);
     faulted_access_.eip = fault_exit_.eip;
     if (site_needs_monitor_) note_faulting_site(*block, entry.index);
     return true;

@@ -23,9 +23,27 @@ bool may_fault(const Instruction& in, Rule rule) {
     }
 }
 
+bool is_direct(Rule rule) { return rule == Rule::Jump || rule == Rule::Branch; }
+
+// Does a branch of the block lead behind its last instruction?
+bool is_awaited(const GuestBlock& block) {
+    u32 end = block.eips.back();
+    for (std::size_t i = 0; i < block.instructions.size(); ++i)
+        if (is_direct(block.rules[i]) && direct_target(block.instructions[i], block.eips[i + 1]) == end) return true;
+    return false;
+}
+
 bool is_repeated_string(const Instruction& in, Rule rule) { return rule == Rule::String && (in.rep || in.repne); }
 
 }  // namespace
+
+// Is what follows the last instruction a part of the block too?
+bool Frontend::goes_on_behind(const GuestBlock& block) const {
+    Rule last = block.rules.back();
+    if (!ends_block(last)) return !options_.counting || !is_repeated_string(block.instructions.back(), last);
+    if (options_.behind_branches && (last == Rule::Branch || is_awaited(block))) return true;
+    return options_.behind_calls && (last == Rule::Call || last == Rule::CallIndirect);
+}
 
 bool Frontend::decode_straddling(GuestBlock& out, Linear at, std::span<const u8> first, Instruction& in) const {
     Linear next = static_cast<Linear>((raw(page_of(at)) + page_size) & 0xFFFFFFFF);
@@ -53,6 +71,7 @@ bool Frontend::read(BlockKey key, const CodeMode& mode, u32 eip, const std::func
     out.rules.clear();
     out.adaptive.clear();
     out.straddles = false;
+    out.eips.push_back(eip);
     const u8* page = cpu_.memory.read_pointer(page_of(key.physical));
     if (!page) return false;
     u32 offset = offset_in_page(key.physical);
@@ -74,17 +93,31 @@ bool Frontend::read(BlockKey key, const CodeMode& mode, u32 eip, const std::func
         if (options_.counting && rule == Rule::TimeStamp) rule = Rule::Interpret;
         if (options_.counting && is_repeated_string(in, rule) && !out.instructions.empty()) break;
         out.instructions.push_back(in);
-        out.eips.push_back(eip);
         out.rules.push_back(rule);
         out.adaptive.push_back(adaptive);
         eip += in.length;
         offset += in.length;
-        if (ends_block(rule) || (options_.counting && is_repeated_string(in, rule))) break;
+        out.eips.push_back(eip);
+        if (!goes_on_behind(out)) break;
     }
     if (out.instructions.empty()) return false;
-    out.eips.push_back(eip);
+    find_labels(out);
     find_live_flags(out);
     return true;
+}
+
+void find_labels(GuestBlock& block) {
+    block.labels.assign(block.instructions.size(), false);
+    auto end = block.eips.end() - 1;
+    for (std::size_t i = 0; i < block.instructions.size(); ++i) {
+        if (!is_direct(block.rules[i])) continue;
+        u32 target = direct_target(block.instructions[i], block.eips[i + 1]);
+        auto found = std::lower_bound(block.eips.begin(), end, target);
+        if (found == end || *found != target) continue;
+        auto index = static_cast<std::size_t>(found - block.eips.begin());
+        // In the shadow of STI nothing begins.
+        if (index == 0 || block.rules[index - 1] != Rule::Sti) block.labels[index] = true;
+    }
 }
 
 void find_live_flags(GuestBlock& block) {

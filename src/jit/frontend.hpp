@@ -12,8 +12,9 @@ namespace vellum {
 
 struct FrontendOptions {
     u32 most_instructions = 48;
-    bool one_branch = true;  // a block ends at its first conditional branch
-    bool counting = false;   // repeated string instructions stand alone
+    bool counting = false;         // repeated string instructions stand alone
+    bool behind_branches = false;  // a block goes on where a conditional branch is not taken
+    bool behind_calls = false;     // ... and where a call returns
 };
 
 class Frontend {
@@ -26,12 +27,16 @@ class Frontend {
               GuestBlock& out) const;
 
  private:
+    bool goes_on_behind(const GuestBlock& block) const;
     bool decode_straddling(GuestBlock& out, Linear at, std::span<const u8> first, Instruction& in) const;
 
     Cpu& cpu_;
     Decoder decoder_;
     FrontendOptions options_;
 };
+
+// Fills GuestBlock::labels.
+void find_labels(GuestBlock& block);
 
 // Fills GuestBlock::flags_live from the end backwards.
 void find_live_flags(GuestBlock& block);

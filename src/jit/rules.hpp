@@ -36,6 +36,12 @@ enum class Rule : u8 {
 
 constexpr bool ends_block(Rule rule) { return rule == Rule::Interpret || rule >= Rule::Jump; }
 
+// Where a direct branch leads to; `next`: EIP behind it.
+constexpr u32 direct_target(const Instruction& in, u32 next) {
+    u32 target = next + in.immediate;
+    return in.operand_size == 2 ? target & 0xFFFF : target;
+}
+
 Rule rule_for(const Instruction& in, const CodeMode& mode);
 
 // Does it use x87, MMX or SSE state?

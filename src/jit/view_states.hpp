@@ -14,7 +14,8 @@ namespace vellum {
 class ModeState {
  public:
     static constexpr u32 jump_cache_entries = 1 << 16;
-    static constexpr u32 return_stack_bytes = 16 << 10;
+    // Room for 131,071 calls: recursions of real programs fit. What is not touched costs nothing.
+    static constexpr u32 return_stack_bytes = 1 << 20;
 
     // `underflow`: where a host RET goes when the return stack is empty.
     explicit ModeState(u64 underflow);

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "jit/engine_pair.hpp"
@@ -50,6 +51,40 @@ TEST_CASE("attention: another thread stops an endless loop of translated code", 
     done = true;
     other.join();
     CHECK(stop == Stop::Attention);
+}
+
+TEST_CASE("attention: ESP is right where a stop arrives behind pushes", "[jit][attention]") {
+    FlatMachine m{1u << 20, make_plain_translator};
+    auto by_register = GENERATE(true, false);
+    constexpr u32 top = 0x8000;
+    m.set_reg(Reg::Esp, top);
+    load(m, [&](x86::Assembler& a) {
+        auto again = a.newLabel(), function = a.newLabel();
+        a.mov(x86::esp, top);
+        a.lea(x86::ebx, x86::ptr(function));
+        a.bind(again);
+        a.push(x86::eax);
+        a.push(x86::eax);
+        by_register ? a.call(x86::ebx) : a.call(function);
+        a.add(x86::esp, 8);
+        a.jmp(again);
+        a.bind(function);
+        a.inc(x86::eax);
+        a.ret();
+    });
+    for (int round = 0; round < 20; ++round) {
+        m.cpu.attention.clear(Attention::Stop);
+        std::thread other{[&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds{2});
+            m.cpu.attention.raise(Attention::Stop);
+        }};
+        CHECK(m.engine->run() == Stop::Attention);
+        other.join();
+        // Mostly at a poll; under load before anything has run, or between two blocks.
+        u8 opcode = m.peek<u8>(m.state.eip);
+        bool in_function = opcode == 0x40, at_call = opcode == (by_register ? 0xFF : 0xE8), behind_it = opcode == 0x83;
+        CHECK(m.reg(Reg::Esp) == top - (in_function ? 12 : at_call || behind_it ? 8 : 0));
+    }
 }
 
 TEST_CASE("attention: an interrupt waits for IF, and is taken after the instruction that follows STI",
@@ -106,6 +141,39 @@ TEST_CASE("attention: an NMI comes through closed IF", "[jit][attention]") {
     });
     CHECK(pair.advance(100) == "");
     CHECK(pair.bt.halted_by() == vector::nmi);
+}
+
+TEST_CASE("counting: the limit is kept at every instruction of a block with branches, calls and faults in it",
+          "[jit][counting]") {
+    EnginePair<FlatMachine> pair;
+    pair.both([](FlatMachine& m) {
+        load(m, [](x86::Assembler& a) {
+            auto again = a.newLabel(), even = a.newLabel(), next = a.newLabel(), function = a.newLabel();
+            a.mov(x86::ecx, 200);
+            a.bind(again);
+            a.test(x86::ecx, 1);
+            a.jz(even);
+            a.add(x86::eax, 3);
+            a.jmp(next);
+            a.bind(even);
+            a.push(x86::ecx);
+            a.call(function);
+            a.pop(x86::ecx);
+            a.bind(next);
+            a.dec(x86::ecx);
+            a.jnz(again);
+            a.mov(x86::edx, 0);
+            a.div(x86::edx);
+            a.bind(function);
+            a.add(x86::eax, 5);
+            a.ret();
+        });
+    });
+    for (u64 step = 0; pair.interp.state.activity == Activity::Running; ++step) {
+        REQUIRE(step < 2000);
+        REQUIRE(pair.advance(step % 17 + 1) == "");
+    }
+    CHECK(pair.bt.halted_by() == vector::de);
 }
 
 TEST_CASE("counting: every stretch of instructions ends exactly", "[jit][counting]") {

@@ -210,8 +210,8 @@ TEST_CASE("invalidation: eviction in the middle of a loop does no harm", "[jit][
     constexpr u32 functions = 12000, at = 0x100000;
     std::vector<u8> code;
     for (u32 i = 0; i < functions; ++i) {
-        code.insert(code.end(), {0x83, 0xC0, 0x01, 0xEB, 0x00});  // add eax,1; jmp next
-        code.insert(code.end(), {0x83, 0xC2, 0x02, 0xEB, 0x00});  // add edx,2; jmp next
+        code.insert(code.end(), {0x83, 0xC0, 0x01, 0xEB, 0x01, 0xF4});  // add eax,1; jmp over a byte
+        code.insert(code.end(), {0x83, 0xC2, 0x02, 0xEB, 0x01, 0xF4});  // add edx,2; jmp over a byte
     }
     code.insert(code.end(), {0x49, 0x74, 0x05, 0xE9});  // dec ecx; jz end; jmp start
     u32 back = 0u - static_cast<u32>(code.size() + 4);

@@ -60,6 +60,7 @@ TEST_CASE("linking: every optimisation can be switched off", "[jit][linking]") {
         {"chaining", [](TranslatorConfig& c) { c.chaining = false; }},
         {"jump cache", [](TranslatorConfig& c) { c.jump_cache = false; }},
         {"return prediction", [](TranslatorConfig& c) { c.return_prediction = false; }},
+        {"regions", [](TranslatorConfig& c) { c.regions = false; }},
         {"window forms", [](TranslatorConfig& c) { c.window_forms = false; }},
         {"adaptive sites", [](TranslatorConfig& c) { c.adaptive_sites = false; }},
         {"long blocks", [](TranslatorConfig& c) { c.most_instructions = 1; }},
@@ -78,6 +79,31 @@ TEST_CASE("linking: a loop runs without the dispatcher", "[jit][linking]") {
     // HLT and little else was left for the interpreter, and every block was translated once.
     CHECK(m.engine->statistics().interpreted_instructions < 20);
     CHECK(m.engine->statistics().blocks_translated < 40);
+}
+
+TEST_CASE("linking: a function with branches, a loop and a call in it is one block", "[jit][linking]") {
+    FlatMachine m{1u << 20, make_plain_translator};
+    m.poke(TestMachine::code_at, assemble(TestMachine::code_at, [](x86::Assembler& a) {
+               auto again = a.newLabel(), even = a.newLabel(), next = a.newLabel(), function = a.newLabel();
+               a.mov(x86::ecx, 100);
+               a.bind(again);
+               a.test(x86::ecx, 1);
+               a.jz(even);
+               a.add(x86::eax, 3);
+               a.jmp(next);
+               a.bind(even);
+               a.call(function);
+               a.bind(next);
+               a.dec(x86::ecx);
+               a.jnz(again);
+               a.hlt();
+               a.bind(function);
+               a.add(x86::eax, 5);
+               a.ret();
+           }));
+    m.run_from(TestMachine::code_at);
+    CHECK(m.reg(Reg::Eax) == 50 * 3 + 50 * 5);
+    CHECK(m.engine->statistics().blocks_translated == 2);
 }
 
 TEST_CASE("linking: blocks are linked while an interrupt waits behind IF (GRUB ran 7 times slower)", "[jit][linking]") {

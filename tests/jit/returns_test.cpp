@@ -28,19 +28,71 @@ void agree(Write write, u64 stretch = 5000, u64 stack = 0x80000) {
 }  // namespace
 
 TEST_CASE("returns: a recursion deeper than the host's return stack comes back right", "[jit][returns]") {
-    agree([](x86::Assembler& a) {
-        auto recurse = a.newLabel(), done = a.newLabel();
-        a.mov(x86::ecx, 20000);
-        a.xor_(x86::eax, x86::eax);
-        a.call(recurse);
-        a.hlt();
-        a.bind(recurse);
-        a.test(x86::ecx, x86::ecx);
-        a.jz(done);
+    agree(
+        [](x86::Assembler& a) {
+            auto recurse = a.newLabel(), done = a.newLabel();
+            a.mov(x86::ecx, 132000);
+            a.xor_(x86::eax, x86::eax);
+            a.call(recurse);
+            a.hlt();
+            a.bind(recurse);
+            a.test(x86::ecx, x86::ecx);
+            a.jz(done);
+            a.dec(x86::ecx);
+            a.call(recurse);
+            a.add(x86::eax, 3);
+            a.bind(done);
+            a.ret();
+        },
+        5000, 0xF8000);
+}
+
+TEST_CASE("returns: a caller that was overwritten meanwhile goes on with its new code", "[jit][returns]") {
+    auto distance = GENERATE(64, 4096);  // on the caller's page, and on another one
+    agree([&](x86::Assembler& a) {
+        auto function = a.newLabel(), again = a.newLabel(), patched = a.newLabel();
+        a.mov(x86::ecx, 100);
+        a.bind(again);
+        a.call(function);
+        a.bind(patched);
+        a.mov(x86::eax, 0x11111111);
+        a.add(x86::edx, x86::eax);
         a.dec(x86::ecx);
-        a.call(recurse);
-        a.add(x86::eax, 3);
-        a.bind(done);
+        a.jnz(again);
+        a.hlt();
+        pad_to(a, static_cast<std::size_t>(distance));
+        a.bind(function);
+        a.test(x86::ecx, 3);
+        auto keep = a.newLabel();
+        a.jnz(keep);
+        a.mov(x86::dword_ptr(patched, 1), x86::ecx);
+        a.bind(keep);
+        a.ret();
+    });
+}
+
+TEST_CASE("returns: flags survive a return, to where it was predicted and elsewhere", "[jit][returns]") {
+    agree([](x86::Assembler& a) {
+        auto function = a.newLabel(), other = a.newLabel(), again = a.newLabel(), home = a.newLabel();
+        a.mov(x86::ecx, 60);
+        a.bind(again);
+        a.call(function);
+        a.adc(x86::eax, 0);
+        a.bind(home);
+        a.dec(x86::ecx);
+        a.jnz(again);
+        a.hlt();
+        a.bind(other);
+        a.adc(x86::edx, 0);
+        a.jmp(home);
+        a.bind(function);
+        auto plain = a.newLabel();
+        a.test(x86::ecx, 2);
+        a.jz(plain);
+        a.lea(x86::ebx, x86::ptr(other));
+        a.mov(x86::dword_ptr(x86::esp), x86::ebx);
+        a.bind(plain);
+        a.bt(x86::ecx, 0);  // CF
         a.ret();
     });
 }
