@@ -71,6 +71,12 @@ bool writes_stack_register(const Instruction& in, u8 bytes) {
     });
 }
 
+// BT and the like with a register reach 256 MiB around their operand, which is elsewhere than it says and must wrap in
+// 32 bits.
+bool is_bit_string(const HostOpcode& o) {
+    return o.map == 1 && (o.code == 0xA3 || o.code == 0xAB || o.code == 0xB3 || o.code == 0xBB);
+}
+
 bool has_high_byte(const Instruction& in) {
     return std::any_of(in.op.begin(), in.op.end(),
                        [](const Operand& o) { return o.kind == Operand::Kind::Gpr && o.size == 1 && o.reg >= 4; });
@@ -194,27 +200,13 @@ void BlockEmitter::emit_modrm() {
         e_.op(o, reg, rm);
         return e_.raw(tail);
     }
-    bool swap = must_swap();
-    HostMem memory = memory_operand(memory_bytes(), swap);
-    if (!swap) {
-        if (has_high_byte(i)) {  // the only form without REX
-            memory = HostMem{};
-            const MemoryOperand& m = i.memory;
-            memory.base = m.base == MemoryOperand::none ? no_reg : m.base;
-            memory.index = m.index == MemoryOperand::none ? no_reg : m.index;
-            memory.scale_log2 = m.scale == 8 ? 3 : m.scale == 4 ? 2 : m.scale == 2 ? 1 : 0;
-            memory.disp = static_cast<i32>(m.displacement);
-            memory.window = true;
-        }
-        bool bit_offset = o.map == 1 && (o.code == 0xA3 || o.code == 0xAB || o.code == 0xB3 || o.code == 0xBB);
-        if (bit_offset && !memory.window) {  // reaches 256 MiB around the operand: must wrap in 32 bits
-            effective_address();
-            memory = HostMem::at(r8);
-            memory.window = true;
-        }
+    if (!must_swap()) {
+        bool by_gs = has_high_byte(i) || is_bit_string(o);  // the only form without REX; the one that wraps
+        HostMem memory = by_gs ? window_operand() : memory_operand(memory_bytes());
         e_.op(o, reg, memory);
         return e_.raw(tail);
     }
+    HostMem memory = memory_operand(memory_bytes(), true);
     u8 exchanged = reg - 4;  // the register whose high byte the instruction names
     e_.op({0, 0x86}, exchanged, reg);
     note_side_entry(exchanged);

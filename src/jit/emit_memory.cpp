@@ -85,6 +85,13 @@ HostMem BlockEmitter::memory_operand(u32 bytes, bool in_r8) {
         if (m.base != MemoryOperand::none && m.base != 4 && is_near(displacement))
             return HostMem::at(r13, host_of(m.base), 0, displacement);
     }
+    return window_operand();
+}
+
+// in()'s flat operand through GS, which wraps as the guest's addresses do.
+HostMem BlockEmitter::window_operand() const {
+    const MemoryOperand& m = in().memory;
+    i32 displacement = static_cast<i32>(m.displacement) + (m.base == 4 ? pending_ : 0);
     HostMem operand = HostMem::at(m.base == MemoryOperand::none ? no_reg : static_cast<u8>(host_of(m.base)),
                                   m.index == MemoryOperand::none ? no_reg : static_cast<u8>(host_of(m.index)),
                                   log2_of(m.scale), displacement);

@@ -88,6 +88,7 @@ class BlockEmitter {
 
     // --- operands and IDENT (emit_memory.cpp, emit_ident.cpp)
     HostMem memory_operand(u32 bytes, bool in_r8 = false);
+    HostMem window_operand() const;
     void effective_address();                   // of in() to r8d
     HostMem through_segment(Seg s, u32 bytes);  // r8d: offset; gives the operand
     void check_limit(Seg s, u32 bytes);

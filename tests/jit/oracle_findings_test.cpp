@@ -71,6 +71,16 @@ TEST_CASE("oracle: ESP that moves between RDTSC and a branch passes the verifier
     CHECK(m.reg(Reg::Esp) == TestMachine::stack_top + 4);
 }
 
+// BT leaves the stack alone when its bit is far away, so ESP has not been seen inside the window.
+TEST_CASE("oracle: ESP that moves between a bit test on the stack and a branch passes the verifier") {
+    FlatMachine m{1u << 20, make_plain_translator};
+    m.set_reg(Reg::Edi, 8);
+    m.poke(TestMachine::stack_top + 0x52, {1});
+    m.run({0x0F, 0xA3, 0x7C, 0x24, 0x51, 0x8D, 0x64, 0x24, 0x1C, 0x73, 0x7F});  // bt [esp+51h],edi; lea; jnc
+    CHECK(m.reg(Reg::Esp) == TestMachine::stack_top + 0x1C);
+    CHECK((m.state.eflags & eflags::cf) != 0);
+}
+
 // Found by breaking the translator on purpose: random pieces did not notice.
 TEST_CASE("oracle: an instruction over two pages is read anew when the second page is another one") {
     constexpr u32 entry_of_second_page = 0x10102004, other_frame = 31 * page_size, present_writable = 3;
