@@ -148,25 +148,12 @@ TEST_CASE("counting: the limit is kept at every instruction of a block with bran
     EnginePair<FlatMachine> pair;
     pair.both([](FlatMachine& m) {
         load(m, [](x86::Assembler& a) {
-            auto again = a.newLabel(), even = a.newLabel(), next = a.newLabel(), function = a.newLabel();
-            a.mov(x86::ecx, 200);
-            a.bind(again);
-            a.test(x86::ecx, 1);
-            a.jz(even);
-            a.add(x86::eax, 3);
-            a.jmp(next);
-            a.bind(even);
-            a.push(x86::ecx);
-            a.call(function);
-            a.pop(x86::ecx);
-            a.bind(next);
-            a.dec(x86::ecx);
-            a.jnz(again);
-            a.mov(x86::edx, 0);
-            a.div(x86::edx);
-            a.bind(function);
-            a.add(x86::eax, 5);
-            a.ret();
+            auto divide_by_zero = [&] {
+                a.mov(x86::edx, 0);
+                a.div(x86::edx);
+            };
+            call_every_other_round(
+                a, 200, [&] { a.push(x86::ecx); }, [&] { a.pop(x86::ecx); }, divide_by_zero);
         });
     });
     for (u64 step = 0; pair.interp.state.activity == Activity::Running; ++step) {

@@ -27,29 +27,23 @@ void agree(u32 at, Write write) {
 
 TEST_CASE("invalidation: a store into the next instruction is seen by it", "[jit][invalidation]") {
     agree(TestMachine::code_at, [](x86::Assembler& a) {
-        auto patched = a.newLabel(), again = a.newLabel();
-        a.mov(x86::ecx, 100);
-        a.bind(again);
-        a.mov(x86::dword_ptr(patched, 1), x86::ecx);
-        a.bind(patched);
-        a.mov(x86::eax, 0x11111111);
-        a.add(x86::edx, x86::eax);
-        a.dec(x86::ecx);
-        a.jnz(again);
-        a.hlt();
+        auto patched = a.newLabel();
+        counted_loop(a, 100, [&] {
+            a.mov(x86::dword_ptr(patched, 1), x86::ecx);
+            a.bind(patched);
+            a.mov(x86::eax, 0x11111111);
+            a.add(x86::edx, x86::eax);
+        });
     });
 }
 
 TEST_CASE("invalidation: a store into a block that ran before is seen", "[jit][invalidation]") {
     agree(TestMachine::code_at, [](x86::Assembler& a) {
-        auto function = a.newLabel(), again = a.newLabel();
-        a.mov(x86::ecx, 100);
-        a.bind(again);
-        a.call(function);
-        a.inc(x86::byte_ptr(function, 1));
-        a.dec(x86::ecx);
-        a.jnz(again);
-        a.hlt();
+        auto function = a.newLabel();
+        counted_loop(a, 100, [&] {
+            a.call(function);
+            a.inc(x86::byte_ptr(function, 1));
+        });
         pad_to(a, 64);
         a.bind(function);
         a.mov(x86::al, 0);
@@ -61,18 +55,15 @@ TEST_CASE("invalidation: a store into a block that ran before is seen", "[jit][i
 
 TEST_CASE("invalidation: a store into a block on another page is seen through links", "[jit][invalidation]") {
     agree(TestMachine::code_at, [](x86::Assembler& a) {
-        auto function = a.newLabel(), again = a.newLabel();
-        a.mov(x86::ecx, 300);
-        a.bind(again);
-        a.call(function);
-        a.test(x86::ecx, 15);
-        auto skip = a.newLabel();
-        a.jnz(skip);
-        a.mov(x86::dword_ptr(function, 2), x86::ecx);
-        a.bind(skip);
-        a.dec(x86::ecx);
-        a.jnz(again);
-        a.hlt();
+        auto function = a.newLabel();
+        counted_loop(a, 300, [&] {
+            a.call(function);
+            a.test(x86::ecx, 15);
+            auto skip = a.newLabel();
+            a.jnz(skip);
+            a.mov(x86::dword_ptr(function, 2), x86::ecx);
+            a.bind(skip);
+        });
         pad_to(a, 4096);
         a.bind(function);
         a.add(x86::edx, 0x12345678);
@@ -140,13 +131,10 @@ TEST_CASE("invalidation: REP MOVS over code replaces it", "[jit][invalidation]")
 
 TEST_CASE("invalidation: data beside code on one page stays fast enough and right", "[jit][invalidation]") {
     agree(TestMachine::code_at, [](x86::Assembler& a) {
-        auto counter = a.newLabel(), again = a.newLabel();
-        a.mov(x86::ecx, 5000);
-        a.bind(again);
-        a.inc(x86::dword_ptr(counter));
-        a.dec(x86::ecx);
-        a.jnz(again);
-        a.hlt();
+        auto counter = a.newLabel();
+        counted_loop(a, 5000, [&] {
+            a.inc(x86::dword_ptr(counter));
+        });
         pad_to(a, 256);
         a.bind(counter);
         a.dd(0);

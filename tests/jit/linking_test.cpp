@@ -84,22 +84,8 @@ TEST_CASE("linking: a loop runs without the dispatcher", "[jit][linking]") {
 TEST_CASE("linking: a function with branches, a loop and a call in it is one block", "[jit][linking]") {
     FlatMachine m{1u << 20, make_plain_translator};
     m.poke(TestMachine::code_at, assemble(TestMachine::code_at, [](x86::Assembler& a) {
-               auto again = a.newLabel(), even = a.newLabel(), next = a.newLabel(), function = a.newLabel();
-               a.mov(x86::ecx, 100);
-               a.bind(again);
-               a.test(x86::ecx, 1);
-               a.jz(even);
-               a.add(x86::eax, 3);
-               a.jmp(next);
-               a.bind(even);
-               a.call(function);
-               a.bind(next);
-               a.dec(x86::ecx);
-               a.jnz(again);
-               a.hlt();
-               a.bind(function);
-               a.add(x86::eax, 5);
-               a.ret();
+               auto nothing = [] {};
+               call_every_other_round(a, 100, nothing, nothing, [&] { a.hlt(); });
            }));
     m.run_from(TestMachine::code_at);
     CHECK(m.reg(Reg::Eax) == 50 * 3 + 50 * 5);

@@ -50,16 +50,13 @@ TEST_CASE("returns: a recursion deeper than the host's return stack comes back r
 TEST_CASE("returns: a caller that was overwritten meanwhile goes on with its new code", "[jit][returns]") {
     auto distance = GENERATE(64, 4096);  // on the caller's page, and on another one
     agree([&](x86::Assembler& a) {
-        auto function = a.newLabel(), again = a.newLabel(), patched = a.newLabel();
-        a.mov(x86::ecx, 100);
-        a.bind(again);
-        a.call(function);
-        a.bind(patched);
-        a.mov(x86::eax, 0x11111111);
-        a.add(x86::edx, x86::eax);
-        a.dec(x86::ecx);
-        a.jnz(again);
-        a.hlt();
+        auto function = a.newLabel(), patched = a.newLabel();
+        counted_loop(a, 100, [&] {
+            a.call(function);
+            a.bind(patched);
+            a.mov(x86::eax, 0x11111111);
+            a.add(x86::edx, x86::eax);
+        });
         pad_to(a, static_cast<std::size_t>(distance));
         a.bind(function);
         a.test(x86::ecx, 3);
@@ -73,15 +70,12 @@ TEST_CASE("returns: a caller that was overwritten meanwhile goes on with its new
 
 TEST_CASE("returns: flags survive a return, to where it was predicted and elsewhere", "[jit][returns]") {
     agree([](x86::Assembler& a) {
-        auto function = a.newLabel(), other = a.newLabel(), again = a.newLabel(), home = a.newLabel();
-        a.mov(x86::ecx, 60);
-        a.bind(again);
-        a.call(function);
-        a.adc(x86::eax, 0);
-        a.bind(home);
-        a.dec(x86::ecx);
-        a.jnz(again);
-        a.hlt();
+        auto function = a.newLabel(), other = a.newLabel(), home = a.newLabel();
+        counted_loop(a, 60, [&] {
+            a.call(function);
+            a.adc(x86::eax, 0);
+            a.bind(home);
+        });
         a.bind(other);
         a.adc(x86::edx, 0);
         a.jmp(home);
@@ -142,16 +136,13 @@ TEST_CASE("returns: a jump over many frames keeps later returns right", "[jit][r
 
 TEST_CASE("returns: CALL to the next instruction reads EIP", "[jit][returns]") {
     agree([](x86::Assembler& a) {
-        auto next = a.newLabel(), again = a.newLabel();
-        a.mov(x86::ecx, 100);
-        a.bind(again);
-        a.call(next);
-        a.bind(next);
-        a.pop(x86::eax);
-        a.add(x86::edx, x86::eax);
-        a.dec(x86::ecx);
-        a.jnz(again);
-        a.hlt();
+        auto next = a.newLabel();
+        counted_loop(a, 100, [&] {
+            a.call(next);
+            a.bind(next);
+            a.pop(x86::eax);
+            a.add(x86::edx, x86::eax);
+        });
     });
 }
 
@@ -183,15 +174,12 @@ TEST_CASE("returns: two stacks in turn, as threads have them", "[jit][returns]")
 
 TEST_CASE("returns: RET n drops arguments", "[jit][returns]") {
     agree([](x86::Assembler& a) {
-        auto function = a.newLabel(), again = a.newLabel();
-        a.mov(x86::ecx, 50);
-        a.bind(again);
-        a.push(x86::ecx);
-        a.push(7);
-        a.call(function);
-        a.dec(x86::ecx);
-        a.jnz(again);
-        a.hlt();
+        auto function = a.newLabel();
+        counted_loop(a, 50, [&] {
+            a.push(x86::ecx);
+            a.push(7);
+            a.call(function);
+        });
         a.bind(function);
         a.add(x86::eax, x86::dword_ptr(x86::esp, 8));
         a.ret(8);
