@@ -54,6 +54,9 @@ class AddressSpaces {
     // translated code runs in a view must have been asked for there. A page that is not memory is not remembered.
     OrFault<Physical> fetch(View& view, Linear page);
 
+    // Has that been the answer of fetch() in this view, and is it still, as far as the view has been told?
+    bool shows_code(const View& view, Linear page, Physical where) const;
+
     // What the CPU did, told after its state changed.
     void cr3_written();             // views are compared with their tables when they are next used; global pages stay
     void page_invalidated(Linear);  // INVLPG

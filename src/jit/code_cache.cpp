@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <new>
 
+#include "base/check.hpp"
 #include "jit/runtime_stubs.hpp"
 
 namespace vellum {
@@ -81,11 +82,19 @@ Block* CodeCache::insert(const GuestBlock& guest, const std::function<bool(Encod
     };
     use_page(page_of(block.key.physical));
     if (block.straddles && block.second_page != page_of(block.key.physical)) use_page(block.second_page);
-    auto& group = groups_[{page_of(block.key.physical), page_of(block.key.linear), block.key.mode}];
-    if (!group) group = std::make_unique<PageGroup>();
-    if (guest.global && group->owner == PageGroup::nobody) own(*group, PageGroup::everybody);
-    block.group = group.get();
+    block.group = &group_of(guest);
     return &block;
+}
+
+PageGroup& CodeCache::group_of(const GuestBlock& guest) {
+    BlockKey page{page_of(guest.key.physical), page_of(guest.key.linear), guest.key.mode};
+    auto& group = groups_[page];
+    if (!group) group = std::make_unique<PageGroup>(PageGroup{.page = page});
+    if (guest.global && !group->global && group->cross_links.empty()) {
+        group->global = true;
+        global_groups_.push_back(group.get());
+    }
+    return *group;
 }
 
 void CodeCache::patch_jump(u32 rel32_offset, u32 target_offset) {
@@ -118,7 +127,9 @@ void CodeCache::remember(ExitSite& site, Block& next) {
 }
 
 void CodeCache::look_up(ExitSite& site) {
-    if (site.patch && !site.linked && site.cross_stub) patch_jump(site.patch, site.cross_stub);
+    if (!site.patch || site.linked || !site.cross_stub) return;
+    patch_jump(site.patch, site.cross_stub);
+    site.block->group->looked_up.push_back(&site);
 }
 
 void CodeCache::forget_link(ExitSite& site) {
@@ -132,18 +143,50 @@ void CodeCache::unlink(ExitSite& site) {
     if (site.patch) patch_jump(site.patch, site.stub);
 }
 
-void CodeCache::drop_cross_links(PageGroup& group) {
-    for (ExitSite* site : group.cross_links) unlink(*site);
-    group.cross_links.clear();
+void CodeCache::drop_links_of_global_pages() {
+    for (PageGroup* group : global_groups_) {
+        for (ExitSite* site : group->cross_links) unlink(*site);
+        group->cross_links.clear();
+    }
 }
 
-void CodeCache::own(PageGroup& group, u32 owner) {
-    group.owner = owner;
-    groups_of_[owner].push_back(&group);
+void CodeCache::join(PageGroup& group, u32 slot, const std::function<bool(const PageGroup&)>& shows) {
+    check(slot < most_members, "there are no more views than bits for them");
+    std::vector<PageGroup*> fresh;
+    auto add = [&](PageGroup& next) {
+        next.members |= member_bit(slot);
+        joined_[slot].push_back(&next);
+        if (!next.global) fresh.push_back(&next);
+    };
+    // A block over two pages is checked where it is looked up, and only there.
+    auto holds = [&](ExitSite& site) {
+        if (site.linked->straddles) return false;
+        PageGroup& there = *site.linked->group;
+        if (there.members & member_bit(slot)) return true;
+        if (!shows(there)) return false;
+        add(there);
+        return true;
+    };
+    add(group);
+    while (!fresh.empty()) {
+        PageGroup& next = *fresh.back();
+        fresh.pop_back();
+        std::erase_if(next.cross_links, [&](ExitSite* site) {
+            if (site->linked && holds(*site)) return false;
+            if (site->linked) unlink(*site);
+            return true;
+        });
+    }
 }
 
-void CodeCache::drop_cross_links_of(u32 owner) {
-    for (PageGroup* group : groups_of_[owner]) drop_cross_links(*group);
+void CodeCache::leave(u32 slot) {
+    for (PageGroup* group : joined_[slot]) {
+        group->members &= ~member_bit(slot);
+        // Perhaps they can be linked now.
+        for (ExitSite* site : group->looked_up) patch_jump(site->patch, site->stub);
+        group->looked_up.clear();
+    }
+    joined_[slot].clear();
 }
 
 void CodeCache::leave_page(Block& block, Physical page) {
@@ -162,6 +205,7 @@ void CodeCache::invalidate(Block& block) {
     while (!block.incoming.empty()) unlink(*block.incoming.back());
     for (auto& site : block.exits) {
         std::erase(block.group->cross_links, site.get());
+        std::erase(block.group->looked_up, site.get());
         if (site->linked) unlink(*site);
     }
     write_jump(block.entry, block.stale_exit->stub);
@@ -227,7 +271,8 @@ void CodeCache::empty_region(Region& region) {
 void CodeCache::clear() {
     if (before_eviction) before_eviction();
     for (Region& region : regions_) empty_region(region);
-    groups_of_.clear();
+    for (auto& groups : joined_) groups.clear();
+    global_groups_.clear();
     groups_.clear();
 }
 

@@ -15,17 +15,9 @@
 #include "jit/block.hpp"
 #include "jit/emitter.hpp"
 #include "jit/host_code_memory.hpp"
+#include "jit/page_group.hpp"
 
 namespace vellum {
-
-// Blocks of one page as seen at one linear address in one mode. A link to another page holds only for the address
-// space in which it was made; a page that is entered from a second one gives its links up.
-struct PageGroup {
-    static constexpr u32 nobody = ~0u, everybody = ~0u - 1;  // everybody: a global page
-    u32 owner = nobody;                                      // View::slot
-    bool shared = false;
-    std::vector<ExitSite*> cross_links;
-};
 
 class CodeCache {
  public:
@@ -50,9 +42,12 @@ class CodeCache {
     void look_up(ExitSite& site);                     // patches to the lookup through the jump cache
     void remember(ExitSite& site, Block& next);       // site.linked, until one of them ceases
     void unlink(ExitSite& site);
-    void drop_cross_links(PageGroup& group);
-    void drop_cross_links_of(u32 owner);
-    void own(PageGroup& group, u32 owner);
+    void drop_links_of_global_pages();
+
+    // The view is about to run code of that page. `shows`: does it show the page of another group, fetched from before?
+    void join(PageGroup& group, u32 slot, const std::function<bool(const PageGroup&)>& shows);
+    // Of all its groups: the next code that it runs must be found by looking it up.
+    void leave(u32 slot);
 
     // Blocks that have bytes in that part of the page cease. Calls `on_page_empty` when no block is left on it.
     void invalidate(Physical page, u32 first_offset, u32 last_offset);
@@ -90,6 +85,7 @@ class CodeCache {
     void write_jump(u32 at, u32 target_offset);
     void forget_link(ExitSite& site);
     void empty_region(Region& region);
+    PageGroup& group_of(const GuestBlock& guest);
     void leave_page(Block& block, Physical page);
     static void mark_code(PageUsers& users, const Block& block, Physical page);
 
@@ -99,7 +95,8 @@ class CodeCache {
     u32 current_ = 0;
     std::unordered_map<BlockKey, Block*, KeyHash> blocks_;
     std::unordered_map<u64, PageUsers> pages_;
-    std::unordered_map<u32, std::vector<PageGroup*>> groups_of_;  // by owner, once
+    std::array<std::vector<PageGroup*>, most_members> joined_;  // by slot
+    std::vector<PageGroup*> global_groups_;
     std::unordered_map<GroupKey, std::unique_ptr<PageGroup>, KeyHash> groups_;
 };
 

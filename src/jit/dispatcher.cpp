@@ -19,10 +19,6 @@ namespace vellum {
 namespace {
 constexpr std::size_t most_modes = 1024;  // each CS of real-mode code is one
 constexpr u64 most_limit = u64{1} << 55;
-
-bool same_page(const BlockKey& a, const BlockKey& b) {
-    return page_of(a.physical) == page_of(b.physical) && page_of(a.linear) == page_of(b.linear);
-}
 }  // namespace
 
 Translator::Translator(Cpu& cpu, const TranslatorConfig& config)
@@ -178,21 +174,10 @@ void Translator::use_view(const View& view) {
     gs_base_ = base;
 }
 
-void Translator::enter_page(PageGroup& group, const View& view) {
-    if (group.owner == view.slot || group.owner == PageGroup::everybody || group.shared) return;
-    if (group.owner == PageGroup::nobody) {
-        cache_.own(group, view.slot);
-        return;
-    }
-    group.shared = true;
-    cache_.drop_cross_links(group);
-}
-
 void Translator::run_block() {
     View& view = spaces_.current();
     if (views_.refresh(view)) {
-        cache_.drop_cross_links_of(view.slot);
-        if (!view.user) drop_links_of_global_pages();
+        cache_.leave(view.slot);
         pending_link_ = nullptr;
         next_block_ = nullptr;
     }
@@ -292,26 +277,6 @@ bool Translator::passes(std::span<const u8> bytes, u64 address, const Block& blo
     if (refused_.size() >= most_refused) refused_.clear();
     refused_.push_back(block.key);
     return false;
-}
-
-// The last exit wanted to go on exactly here: let it, without us, the next time.
-void Translator::link_pending(const View& view, Block& block) {
-    ExitSite* site = pending_link_;
-    pending_link_ = nullptr;
-    if (!site || !config_.chaining || site->linked || site->block->dead) return;
-    if (site->next_eip != block.eip) return;
-    if (site->kind == ExitSite::Kind::Interpret) {
-        if (site->stays_on_page && !block.straddles && same_page(site->block->key, block.key))
-            cache_.remember(*site, block);
-        return;
-    }
-    if (site->block->key.mode != block.key.mode) return;
-    if (site->stays_on_page && !block.straddles) return cache_.link(*site, block);
-    PageGroup& from = *site->block->group;
-    bool global = from.owner == PageGroup::everybody;
-    if (global ? block.group->owner == PageGroup::everybody : !from.shared && from.owner == view.slot)
-        return cache_.link_across(*site, block);
-    if (config_.jump_cache) cache_.look_up(*site);
 }
 
 u64 Translator::time_stamp(void* translator) {

@@ -41,13 +41,17 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     void leave();
     void take_over_fpu(const FxImage& saved);
     void finish_exit();
-    void link_pending(const View& view, Block& block);
     void use_view(const View& view);
-    void enter_page(PageGroup& group, const View& view);
     u32 current_mode();
     u32 mode_number(const CodeMode& mode);
 
     static u64 time_stamp(void* translator);
+
+    // --- linking.cpp
+    void enter_page(PageGroup& group, const View& view);
+    void link_pending(const View& view, Block& block);
+    bool may_cross(const PageGroup& from, const Block& to, const View& view);
+    bool expel(u64 members);
 
     // --- steps.cpp: what the interpreter does for translated code
     void step();
@@ -63,7 +67,6 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
         bool operator==(const ControlState&) const = default;
     };
     ControlState control_state() const;
-    void drop_links_of_global_pages();
 
     // --- fault_handling.cpp
     bool on_host_fault(HostFault& fault) override;
@@ -104,7 +107,8 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     ExitSite* pending_link_ = nullptr;
     Block* next_block_ = nullptr;      // probably comes next, in this view and mode: the page is still the same
     ModeState* mode_state_ = nullptr;  // of the block that runs
-    View* view_ = nullptr;             // the one whose window translated code runs in
+    std::array<u64, most_members> expelled_{};  // by slot: `entries_` when it was last expelled from its groups
+    View* view_ = nullptr;                      // the one whose window translated code runs in
     u64 gs_base_ = 0;
 
     // An instruction that keeps faulting where the interpreter has to help becomes a callout, for a while: what it

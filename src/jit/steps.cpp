@@ -18,26 +18,24 @@ Linear Translator::invalidated_address(const Instruction& in) const {
     return static_cast<Linear>(static_cast<u32>(state_.segment(in.memory.segment).base + cpu_.effective_address(in)));
 }
 
-void Translator::drop_links_of_global_pages() { cache_.drop_cross_links_of(PageGroup::everybody); }
-
 // The software TLB counts its flushes: one of them, or another control register, is all that windows depend on.
 void Translator::tell_windows(Mnemonic mnemonic, Linear invalidated, u64 generation_before) {
     ControlState now = control_state();
     if (!(now == known_control_)) {
         known_control_ = now;
         spaces_.everything_changed();
-        drop_links_of_global_pages();
+        cache_.drop_links_of_global_pages();
         return;
     }
     if (cpu_.mmu.generation() == generation_before) return;
     if (mnemonic == ZYDIS_MNEMONIC_INVLPG) {
         spaces_.page_invalidated(invalidated);
-        if (global_code_pages_.contains(raw(page_of(invalidated)))) drop_links_of_global_pages();
+        if (global_code_pages_.contains(raw(page_of(invalidated)))) cache_.drop_links_of_global_pages();
     } else if (mnemonic == ZYDIS_MNEMONIC_MOV || state_.cr3 != cr3_before_) {
         spaces_.cr3_written();
     } else {
         spaces_.everything_changed();
-        drop_links_of_global_pages();
+        cache_.drop_links_of_global_pages();
     }
 }
 

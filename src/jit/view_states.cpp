@@ -49,6 +49,8 @@ bool ViewStates::refresh(const View& view) {
     return true;
 }
 
+void ViewStates::expire(u32 slot) { views_.at(slot).generation = ~u64{0}; }
+
 void ViewStates::clear() {
     for (OfView& view : views_)
         for (auto& mode : view.modes)

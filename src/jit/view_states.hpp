@@ -41,13 +41,14 @@ class ViewStates {
     // Has anything from which code was translated gone from the view since the last call? Then its states are empty
     // now.
     bool refresh(const View& view);
-    void clear();   // all views: code has been freed
-    void forget();  // the same, and numbers of modes mean others from now on
+    void expire(u32 slot);  // as if something had gone from that view
+    void clear();           // all views: code has been freed
+    void forget();          // the same, and numbers of modes mean others from now on
 
  private:
     static constexpr std::size_t most_states = 256;
     struct OfView {
-        u64 generation = 0;
+        u64 generation = 0;                             // of the view, when last refreshed
         std::vector<std::unique_ptr<ModeState>> modes;  // by number
     };
     OfView& of_view(const View& view);

@@ -1,0 +1,67 @@
+// Which block may be linked to which, and in which views that holds (page_group.hpp).
+#include <bit>
+
+#include "jit/dispatcher.hpp"
+
+namespace vellum {
+
+namespace {
+
+bool same_page(const BlockKey& a, const BlockKey& b) {
+    return page_of(a.physical) == page_of(b.physical) && page_of(a.linear) == page_of(b.linear);
+}
+
+}  // namespace
+
+void Translator::enter_page(PageGroup& group, const View& view) {
+    if (group.members & member_bit(view.slot)) [[likely]]
+        return;
+    cache_.join(group, view.slot, [&](const PageGroup& other) {
+        return spaces_.shows_code(view, other.page.linear, other.page.physical);
+    });
+}
+
+// The last exit wanted to go on exactly here: let it, without us, the next time.
+void Translator::link_pending(const View& view, Block& block) {
+    ExitSite* site = pending_link_;
+    pending_link_ = nullptr;
+    if (!site || !config_.chaining || site->linked || site->block->dead) return;
+    if (site->next_eip != block.eip) return;
+    if (site->kind == ExitSite::Kind::Interpret) {
+        if (site->stays_on_page && !block.straddles && same_page(site->block->key, block.key))
+            cache_.remember(*site, block);
+        return;
+    }
+    if (site->block->key.mode != block.key.mode) return;
+    if (site->stays_on_page && !block.straddles) return cache_.link(*site, block);
+    if (may_cross(*site->block->group, block, view)) return cache_.link_across(*site, block);
+    if (config_.jump_cache) cache_.look_up(*site);
+}
+
+// From that page to a block on another one.
+bool Translator::may_cross(const PageGroup& from, const Block& to, const View& view) {
+    if (from.global) return to.group->global;
+    u64 self = member_bit(view.slot);
+    if (!(from.members & self)) return false;
+    u64 seen_by = to.straddles ? self : to.group->members;
+    return expel(from.members & ~seen_by);
+}
+
+// Views that stand in the way of a link have to look their code up anew when they run again, if they ever do: the
+// processes of most have ended. It costs them some hundred look-ups, so none is asked often. False: one is spared.
+bool Translator::expel(u64 members) {
+    constexpr u64 entries_between = 5000;
+    for (u64 rest = members; rest; rest &= rest - 1) {
+        u64 last = expelled_[static_cast<u32>(std::countr_zero(rest))];
+        if (last && entries_ - last < entries_between) return false;
+    }
+    for (u64 rest = members; rest; rest &= rest - 1) {
+        u32 slot = static_cast<u32>(std::countr_zero(rest));
+        expelled_[slot] = entries_;
+        views_.expire(slot);
+        cache_.leave(slot);
+    }
+    return true;
+}
+
+}  // namespace vellum
