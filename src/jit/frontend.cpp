@@ -102,7 +102,7 @@ bool Frontend::read(BlockKey key, const CodeMode& mode, u32 eip, const std::func
     }
     if (out.instructions.empty()) return false;
     find_labels(out);
-    find_live_flags(out);
+    find_live_flags(out, options_.counting);
     return true;
 }
 
@@ -120,7 +120,7 @@ void find_labels(GuestBlock& block) {
     }
 }
 
-void find_live_flags(GuestBlock& block) {
+void find_live_flags(GuestBlock& block, bool counting) {
     block.flags_live.assign(block.instructions.size(), eflags::arithmetic);
     u32 live = eflags::arithmetic;
     for (std::size_t i = block.instructions.size(); i-- > 0;) {
@@ -128,7 +128,8 @@ void find_live_flags(GuestBlock& block) {
         const Instruction& in = block.instructions[i];
         Rule rule = block.rules[i];
         live = (live & ~flags_surely_written(in)) | (in.flags_read & eflags::arithmetic);
-        if (ends_block(rule) || may_fault(in, rule)) live = eflags::arithmetic;
+        bool may_stop = counting && block.labels[i];  // at the instruction limit
+        if (may_stop || ends_block(rule) || may_fault(in, rule)) live = eflags::arithmetic;
     }
 }
 

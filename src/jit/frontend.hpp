@@ -39,6 +39,6 @@ class Frontend {
 void find_labels(GuestBlock& block);
 
 // Fills GuestBlock::flags_live from the end backwards.
-void find_live_flags(GuestBlock& block);
+void find_live_flags(GuestBlock& block, bool counting);
 
 }  // namespace vellum

@@ -163,6 +163,26 @@ TEST_CASE("counting: the limit is kept at every instruction of a block with bran
     CHECK(pair.bt.halted_by() == vector::de);
 }
 
+// Seen after 9 thousand million instructions of a boot: flags of ADD ESP, which the instruction at the label overwrites.
+TEST_CASE("counting: flags are right where the limit is reached at a label of the block", "[jit][counting]") {
+    EnginePair<FlatMachine> pair;
+    pair.both([](FlatMachine& m) {
+        load(m, [](x86::Assembler& a) {
+            counted_loop(a, 100, [&] {
+                auto label = a.newLabel();
+                a.test(x86::ecx, 1);
+                a.jz(label);
+                a.add(x86::esp, 0x10);
+                a.bind(label);
+                a.sub(x86::esp, 0xC);
+                a.sub(x86::eax, x86::ecx);
+            });
+        });
+    });
+    for (u64 step = 0; pair.interp.state.activity == Activity::Running; ++step)
+        REQUIRE(pair.advance(step % 17 + 1) == "");
+}
+
 TEST_CASE("counting: every stretch of instructions ends exactly", "[jit][counting]") {
     FlatMachine m{1u << 20, make_counting_translator};
     load(m, [](x86::Assembler& a) {
