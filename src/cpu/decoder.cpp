@@ -32,33 +32,36 @@ constexpr auto offered_map = [] {
 }();
 
 struct RegisterName {
-    Operand::Kind kind;
-    u8 number, size;
+    Operand::Kind kind = Operand::Kind::None;
+    u8 number = 0, size = 0;
 };
 
 // Zydis' register numbers fall into ranges, one for each class.
-RegisterName register_name(ZydisRegister r) {
+constexpr auto register_names = [] {
     struct Range {
         ZydisRegister first, last;
         Operand::Kind kind;
-        u8 base, size;
+        u8 size;
     };
     constexpr Range ranges[] = {
-        {ZYDIS_REGISTER_AL, ZYDIS_REGISTER_BH, Operand::Kind::Gpr, 0, 1},
-        {ZYDIS_REGISTER_AX, ZYDIS_REGISTER_DI, Operand::Kind::Gpr, 0, 2},
-        {ZYDIS_REGISTER_EAX, ZYDIS_REGISTER_EDI, Operand::Kind::Gpr, 0, 4},
-        {ZYDIS_REGISTER_ST0, ZYDIS_REGISTER_ST7, Operand::Kind::X87, 0, 10},
-        {ZYDIS_REGISTER_MM0, ZYDIS_REGISTER_MM7, Operand::Kind::Mmx, 0, 8},
-        {ZYDIS_REGISTER_XMM0, ZYDIS_REGISTER_XMM7, Operand::Kind::Xmm, 0, 16},
-        {ZYDIS_REGISTER_ES, ZYDIS_REGISTER_GS, Operand::Kind::Segment, 0, 2},
-        {ZYDIS_REGISTER_CR0, ZYDIS_REGISTER_CR8, Operand::Kind::Control, 0, 4},
-        {ZYDIS_REGISTER_DR0, ZYDIS_REGISTER_DR7, Operand::Kind::Debug, 0, 4},
+        {ZYDIS_REGISTER_AL, ZYDIS_REGISTER_BH, Operand::Kind::Gpr, 1},
+        {ZYDIS_REGISTER_AX, ZYDIS_REGISTER_DI, Operand::Kind::Gpr, 2},
+        {ZYDIS_REGISTER_EAX, ZYDIS_REGISTER_EDI, Operand::Kind::Gpr, 4},
+        {ZYDIS_REGISTER_ST0, ZYDIS_REGISTER_ST7, Operand::Kind::X87, 10},
+        {ZYDIS_REGISTER_MM0, ZYDIS_REGISTER_MM7, Operand::Kind::Mmx, 8},
+        {ZYDIS_REGISTER_XMM0, ZYDIS_REGISTER_XMM7, Operand::Kind::Xmm, 16},
+        {ZYDIS_REGISTER_ES, ZYDIS_REGISTER_GS, Operand::Kind::Segment, 2},
+        {ZYDIS_REGISTER_CR0, ZYDIS_REGISTER_CR8, Operand::Kind::Control, 4},
+        {ZYDIS_REGISTER_DR0, ZYDIS_REGISTER_DR7, Operand::Kind::Debug, 4},
     };
+    std::array<RegisterName, ZYDIS_REGISTER_MAX_VALUE + 1> names{};
     for (const Range& range : ranges)
-        if (r >= range.first && r <= range.last)
-            return {range.kind, static_cast<u8>(r - range.first + range.base), range.size};
-    return {Operand::Kind::None, 0, 0};
-}
+        for (int r = range.first; r <= range.last; ++r)
+            names[static_cast<std::size_t>(r)] = {range.kind, static_cast<u8>(r - range.first), range.size};
+    return names;
+}();
+
+RegisterName register_name(ZydisRegister r) { return register_names[r]; }
 
 u8 address_register(ZydisRegister r) {
     auto name = register_name(r);
@@ -149,6 +152,16 @@ void take_immediates(const ZydisDecodedInstruction& z, Instruction& out) {
             if (o.kind == Operand::Kind::Immediate) out.immediate = 1;
 }
 
+void note_registers(Instruction& out) {
+    for (const Operand& o : out.op) {
+        bool general = o.kind == Operand::Kind::Gpr;
+        out.names_stack_register |= general && o.size >= 2 && o.reg == 4;
+        out.names_high_byte |= general && o.size == 1 && o.reg >= 4;
+        out.names_xmm |= o.kind == Operand::Kind::Xmm;
+        out.names_vector |= o.kind == Operand::Kind::Xmm || o.kind == Operand::Kind::Mmx;
+    }
+}
+
 u8 opcode_map_of(const ZydisDecodedInstruction& z) {
     switch (z.opcode_map) {
         case ZYDIS_OPCODE_MAP_0F: return 1;
@@ -175,15 +188,20 @@ Decoder::Decoder() {
 
 DecodeStatus Decoder::decode(std::span<const u8> bytes, bool code32, Instruction& out) const {
     const auto* zydis = std::launder(reinterpret_cast<const ZydisDecoder*>(&storage_[code32]));
+    ZydisDecoderContext context;
     ZydisDecodedInstruction z;
-    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
     ZyanStatus status =
-        ZydisDecoderDecodeFull(zydis, bytes.data(), std::min<std::size_t>(bytes.size(), 15), &z, operands);
+        ZydisDecoderDecodeInstruction(zydis, &context, bytes.data(), std::min<std::size_t>(bytes.size(), 15), &z);
     if (status == ZYDIS_STATUS_NO_MORE_DATA)
         return bytes.size() >= 15 ? DecodeStatus::TooLong : DecodeStatus::NeedMoreBytes;
     if (status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG) return DecodeStatus::TooLong;
     if (!ZYAN_SUCCESS(status)) return DecodeStatus::Undefined;
     if (z.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || !offered_map[z.meta.isa_set]) return DecodeStatus::Undefined;
+    constexpr u8 most_operands = std::tuple_size_v<decltype(Instruction::op)>;
+    ZydisDecodedOperand operands[most_operands];
+    u8 operand_count = std::min(z.operand_count_visible, most_operands);
+    if (!ZYAN_SUCCESS(ZydisDecoderDecodeOperands(zydis, &context, &z, operands, operand_count)))
+        return DecodeStatus::Undefined;
 
     out = Instruction{};
     out.mnemonic = z.mnemonic;
@@ -197,7 +215,8 @@ DecodeStatus Decoder::decode(std::span<const u8> bytes, bool code32, Instruction
         out.has_modrm = true;
         out.modrm = static_cast<u8>(z.raw.modrm.mod << 6 | z.raw.modrm.reg << 3 | z.raw.modrm.rm);
     }
-    for (u8 i = 0; i < std::min<u8>(z.operand_count_visible, 4); ++i) out.op[i] = take_operand(z, operands[i], out);
+    for (u8 i = 0; i < operand_count; ++i) out.op[i] = take_operand(z, operands[i], out);
+    note_registers(out);
     take_immediates(z, out);
     if (z.cpu_flags) {
         out.flags_read = z.cpu_flags->tested;

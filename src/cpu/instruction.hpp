@@ -64,8 +64,11 @@ struct Instruction {
     u8 address_size = 4;                                        // 2 or 4
     bool lock : 1 = false, rep : 1 = false, repne : 1 = false;  // F0, F3, F2 present (F3 wins as the later one)
     bool operand_size_prefix : 1 = false, has_modrm : 1 = false, has_memory : 1 = false;
-    u8 segment_override = 0xFF;  // Seg, or 0xFF
-    u8 opcode_map = 0;           // 0: one byte, 1: 0F, 2: 0F38, 3: 0F3A
+    bool names_stack_register : 1 = false;                 // an operand is SP or ESP (not: an address)
+    bool names_high_byte : 1 = false;                      // ... AH, CH, DH or BH
+    bool names_vector : 1 = false, names_xmm : 1 = false;  // ... an MMX or XMM register; an XMM register
+    u8 segment_override = 0xFF;                            // Seg, or 0xFF
+    u8 opcode_map = 0;                                     // 0: one byte, 1: 0F, 2: 0F38, 3: 0F3A
     u8 opcode = 0, modrm = 0;
     std::array<Operand, 4> op{};  // visible operands in Intel order
     MemoryOperand memory{};

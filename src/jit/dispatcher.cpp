@@ -28,6 +28,8 @@ Translator::Translator(Cpu& cpu, const TranslatorConfig& config)
       interpreter_{cpu},
       spaces_{cpu.state, cpu.memory, cpu.mmu},
       frontend_{cpu,
+                memo_,
+                sites_,
                 {.most_instructions = config.most_instructions,
                  .counting = config.counting,
                  .behind_branches = config.regions,
@@ -244,12 +246,7 @@ Block* Translator::block_here(View& view, u32 mode) {
 Block* Translator::translate(const View& view, const BlockKey& key) {
     if (std::find(refused_.begin(), refused_.end(), key) != refused_.end()) return nullptr;
     auto start = std::chrono::steady_clock::now();
-    auto left_to_monitor = [this](Physical at) {
-        auto site = sites_.find(raw(at));
-        return site != sites_.end() && site->second.budget != 0;
-    };
-    if (!frontend_.read(key, modes_[key.mode], static_cast<u32>(state_.eip), left_to_monitor, guest_block_))
-        return nullptr;
+    if (!frontend_.read(key, modes_[key.mode], static_cast<u32>(state_.eip), guest_block_)) return nullptr;
     guest_block_.global = false;
     if (state_.paging() && !guest_block_.straddles && !view.user) {
         auto walked = cpu_.mmu.walk(key.linear, Access::Fetch, cpu_.privilege());

@@ -5,7 +5,9 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "cpu/decode_memo.hpp"
 #include "cpu/interpreter.hpp"
+#include "jit/adaptive_sites.hpp"
 #include "jit/address_spaces.hpp"
 #include "jit/code_cache.hpp"
 #include "jit/frontend.hpp"
@@ -59,7 +61,6 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     bool step_for_debugger();
     void step_at_site(const ExitSite& site);
     void execute_faulted(const ExitSite& site);
-    bool end_of_term(const ExitSite& exit);
     void tell_windows(Mnemonic mnemonic, Linear invalidated, u64 generation_before);
     Linear invalidated_address(const Instruction& in) const;
     struct ControlState {
@@ -83,6 +84,8 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     TranslatorConfig config_;
     Interpreter interpreter_;
     AddressSpaces spaces_;
+    DecodeMemo memo_;
+    AdaptiveSites sites_;
     Frontend frontend_;
     ExitSite indirect_exit_;
     ExitSite fault_exit_;
@@ -111,14 +114,6 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     View* view_ = nullptr;                      // the one whose window translated code runs in
     u64 gs_base_ = 0;
 
-    // An instruction that keeps faulting where the interpreter has to help becomes a callout, for a while: what it
-    // touches may change. By physical address of the instruction.
-    struct Site {
-        u32 faults = 0;
-        u32 budget = 0;  // callouts left before it is tried in translated code again; 0: it is translated
-        u32 terms = 0;   // how often it has been a callout: each term is longer
-    };
-    std::unordered_map<u64, Site> sites_;
     static constexpr std::size_t most_refused = 1 << 12;
     std::vector<BlockKey> refused_;  // blocks that the verifier refused: the interpreter's, until `modes_` is emptied
     u64 blocks_refused_ = 0;
@@ -139,7 +134,6 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     ControlState known_control_{};
     u64 cr3_before_ = 0;
     u64 executed_ = 0;  // instructions that translated code left, besides those that the interpreter counts
-    Decoder decoder_;
 
     std::array<u64, ZYDIS_MNEMONIC_MAX_VALUE + 1> callouts_{};
     u64 mmio_faults_ = 0, guest_page_faults_ = 0, code_write_faults_ = 0, window_fills_ = 0;

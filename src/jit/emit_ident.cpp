@@ -60,11 +60,6 @@ bool reg_field_is_extension(const Instruction& in) {
     return in.opcode_map == 1 && in.opcode == 0xBA;
 }
 
-bool names_stack_register(const Instruction& in) {
-    return std::any_of(in.op.begin(), in.op.end(),
-                       [](const Operand& o) { return o.kind == Operand::Kind::Gpr && o.size >= 2 && o.reg == 4; });
-}
-
 bool writes_stack_register(const Instruction& in, u8 bytes) {
     return std::any_of(in.op.begin(), in.op.end(), [bytes](const Operand& o) {
         return o.kind == Operand::Kind::Gpr && o.size == bytes && o.reg == 4 && (o.access & Operand::Write);
@@ -77,19 +72,11 @@ bool is_bit_string(const HostOpcode& o) {
     return o.map == 1 && (o.code == 0xA3 || o.code == 0xAB || o.code == 0xB3 || o.code == 0xBB);
 }
 
-bool has_high_byte(const Instruction& in) {
-    return std::any_of(in.op.begin(), in.op.end(),
-                       [](const Operand& o) { return o.kind == Operand::Kind::Gpr && o.size == 1 && o.reg >= 4; });
-}
-
 // 66, F2 and F3 as the host must see them: the guest's operand size, or a mandatory prefix of the opcode.
 HostOpcode opcode_of(const Instruction& in) {
     HostOpcode o{in.opcode_map, in.opcode};
     o.lock = in.lock;
-    bool vector = std::any_of(in.op.begin(), in.op.end(), [](const Operand& operand) {
-        return operand.kind == Operand::Kind::Mmx || operand.kind == Operand::Kind::Xmm;
-    });
-    if (vector) {
+    if (in.names_vector) {
         o.p66 = in.operand_size_prefix;
         o.pF2 = in.repne;
         o.pF3 = in.rep;
@@ -117,7 +104,7 @@ HostOpcode opcode_of(const Instruction& in) {
 
 // High-byte registers cannot be named beside REX: AL and AH change places around the instruction.
 bool BlockEmitter::must_swap() const {
-    return in().has_memory && has_high_byte(in()) &&
+    return in().has_memory && in().names_high_byte &&
            !(mode_.use(in().memory.segment) == SegmentUse::Flat && in().address_size == 4 && in().memory.base != 4);
 }
 
@@ -139,7 +126,7 @@ bool BlockEmitter::emit_stack_pointer_arithmetic() {
 }
 
 void BlockEmitter::emit_ident() {
-    if (names_stack_register(in())) {
+    if (in().names_stack_register) {
         if (emit_stack_pointer_arithmetic()) return;
         flush_stack_pointer();
         note_side_entry();
@@ -148,6 +135,7 @@ void BlockEmitter::emit_ident() {
         emit_modrm();
     else
         emit_ident_plain();
+    if (!in().names_stack_register) return;
     if (writes_stack_register(in(), 4)) return normalise_stack_pointer();
     if (!writes_stack_register(in(), 2)) return;
     e_.mov32(r12, r12);
@@ -193,15 +181,14 @@ void BlockEmitter::emit_modrm() {
         o.code = static_cast<u8>((i.opcode < 0xA2 ? 0x8A : 0x88) | (i.opcode & 1));
         reg = 0;
     }
-    bool stack_register = names_stack_register(i);
-    if (stack_register && reg == 4 && !reg_field_is_extension(i)) reg = r12;
+    if (i.names_stack_register && reg == 4 && !reg_field_is_extension(i)) reg = r12;
     if (!i.has_memory) {
-        if (stack_register && rm == 4) rm = r12;
+        if (i.names_stack_register && rm == 4) rm = r12;
         e_.op(o, reg, rm);
         return e_.raw(tail);
     }
     if (!must_swap()) {
-        bool by_gs = has_high_byte(i) || is_bit_string(o);  // the only form without REX; the one that wraps
+        bool by_gs = i.names_high_byte || is_bit_string(o);  // the only form without REX; the one that wraps
         HostMem memory = by_gs ? window_operand() : memory_operand(memory_bytes());
         e_.op(o, reg, memory);
         return e_.raw(tail);

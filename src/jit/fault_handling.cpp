@@ -9,10 +9,6 @@ namespace vellum {
 namespace {
 
 constexpr u64 window_bytes = u64{1} << 32;
-constexpr u32 patience = 16;     // faults at one site before it becomes a callout
-constexpr u32 first_term = 256;  // callouts before it is tried again; doubled each time
-constexpr u32 most_doublings = 12;
-constexpr std::size_t most_sites = 1 << 16;
 constexpr u32 most_releases = 8;      // of one page, before its code is held to be living beside data: a power of two
 constexpr u32 most_repetitions = 64;  // of the very same fault, filled each time
 
@@ -54,14 +50,8 @@ void Translator::leave_at(HostFault& fault, const Block& block, const SideEntry&
 // An instruction that keeps faulting where the interpreter has to help is retranslated as a callout.
 void Translator::note_faulting_site(const Block& block, u32 index) {
     if (!config_.adaptive_sites) return;
-    u64 at = raw(block.key.physical) + (block.eips[index] - block.eip);
-    if (sites_.size() >= most_sites) sites_.clear();
-    Site& site = sites_[at];
-    if (++site.faults < patience) return;
-    site.faults = 0;
-    site.budget = first_term << std::min(site.terms, most_doublings);
-    ++site.terms;
-    site_to_retranslate_ = const_cast<Block*>(&block);
+    Physical at = block.key.physical + (block.eips[index] - block.eip);
+    if (sites_.note_fault(at)) site_to_retranslate_ = const_cast<Block*>(&block);
 }
 
 // A page that held code is written: most often it has become a page of data (the guest gave it to somebody else), and

@@ -45,24 +45,24 @@ bool Frontend::goes_on_behind(const GuestBlock& block) const {
     return options_.behind_calls && (last == Rule::Call || last == Rule::CallIndirect);
 }
 
-bool Frontend::decode_straddling(GuestBlock& out, Linear at, std::span<const u8> first, Instruction& in) const {
+const Instruction* Frontend::decode_straddling(GuestBlock& out, Linear at, std::span<const u8> first) const {
     Linear next = static_cast<Linear>((raw(page_of(at)) + page_size) & 0xFFFFFFFF);
     auto physical = cpu_.mmu.translate(next, Access::Fetch, cpu_.privilege());
-    if (!physical) return false;
+    if (!physical) return nullptr;
     const u8* bytes = cpu_.memory.read_pointer(page_of(*physical));
-    if (!bytes) return false;
+    if (!bytes) return nullptr;
     std::array<u8, 30> joined{};
     std::copy(first.begin(), first.end(), joined.begin());
     std::copy_n(bytes, 15, joined.begin() + static_cast<std::ptrdiff_t>(first.size()));
-    if (decoder_.decode(std::span{joined}.first(first.size() + 15), out.mode.code32(), in) != DecodeStatus::Ok)
-        return false;
+    DecodeStatus status;
+    const Instruction* in = memo_.decode(std::span{joined}.first(first.size() + 15), out.mode.code32(), status);
+    if (!in) return nullptr;
     out.straddles = true;
     out.second_page = page_of(*physical);
-    return true;
+    return in;
 }
 
-bool Frontend::read(BlockKey key, const CodeMode& mode, u32 eip, const std::function<bool(Physical)>& left_to_monitor,
-                    GuestBlock& out) const {
+bool Frontend::read(BlockKey key, const CodeMode& mode, u32 eip, GuestBlock& out) const {
     out.key = key;
     out.mode = mode;
     out.eip = eip;
@@ -75,20 +75,20 @@ bool Frontend::read(BlockKey key, const CodeMode& mode, u32 eip, const std::func
     const u8* page = cpu_.memory.read_pointer(page_of(key.physical));
     if (!page) return false;
     u32 offset = offset_in_page(key.physical);
+    bool sites_here = !sites_.none_on(page_of(key.physical));
     while (out.instructions.size() < options_.most_instructions && offset < page_size) {
         bool debugged = cpu_.debug.breakpoint_at(static_cast<u32>(mode.cs_base + eip));
         if (debugged && !out.instructions.empty()) break;
-        Instruction in;
         std::span<const u8> rest{page + offset, std::min<u32>(15, page_size - offset)};
-        DecodeStatus status = decoder_.decode(rest, mode.code32(), in);
-        if (status == DecodeStatus::NeedMoreBytes && out.instructions.empty()) {
-            if (!decode_straddling(out, key.linear, rest, in)) break;
-        } else if (status != DecodeStatus::Ok) {
-            break;
-        }
+        DecodeStatus status;
+        const Instruction* decoded = memo_.decode(rest, mode.code32(), status);
+        if (status == DecodeStatus::NeedMoreBytes && out.instructions.empty())
+            decoded = decode_straddling(out, key.linear, rest);
+        if (!decoded) break;
+        const Instruction& in = *decoded;
         // The limit of CS is checked here once: it is part of the mode.
         if (u64{eip} + in.length - 1 > mode.cs_limit) break;
-        bool adaptive = left_to_monitor(page_of(key.physical) + offset);
+        bool adaptive = sites_here && sites_.is_callout(page_of(key.physical) + offset);
         Rule rule = adaptive ? Rule::Interpret : rule_for(in, mode);
         if (options_.counting && rule == Rule::TimeStamp) rule = Rule::Interpret;
         if (options_.counting && is_repeated_string(in, rule) && !out.instructions.empty()) break;

@@ -1,11 +1,9 @@
 // Reads guest code into a GuestBlock: fetch permissions, page limits, where a block ends, which flags live on.
 #pragma once
 
-#include <functional>
-#include <optional>
-
 #include "cpu/cpu.hpp"
-#include "cpu/decoder.hpp"
+#include "cpu/decode_memo.hpp"
+#include "jit/adaptive_sites.hpp"
 #include "jit/block.hpp"
 
 namespace vellum {
@@ -19,19 +17,20 @@ struct FrontendOptions {
 
 class Frontend {
  public:
-    Frontend(Cpu& cpu, FrontendOptions options) : cpu_{cpu}, options_{options} {}
+    Frontend(Cpu& cpu, DecodeMemo& memo, const AdaptiveSites& sites, FrontendOptions options)
+        : cpu_{cpu}, memo_{memo}, sites_{sites}, options_{options} {}
 
     // The block at CS:EIP as the CPU is now, or false when there is none to translate: not fetchable, not memory, not
-    // an instruction. `left_to_monitor` answers for the physical address of an instruction.
-    bool read(BlockKey key, const CodeMode& mode, u32 eip, const std::function<bool(Physical)>& left_to_monitor,
-              GuestBlock& out) const;
+    // an instruction.
+    bool read(BlockKey key, const CodeMode& mode, u32 eip, GuestBlock& out) const;
 
  private:
     bool goes_on_behind(const GuestBlock& block) const;
-    bool decode_straddling(GuestBlock& out, Linear at, std::span<const u8> first, Instruction& in) const;
+    const Instruction* decode_straddling(GuestBlock& out, Linear at, std::span<const u8> first) const;
 
     Cpu& cpu_;
-    Decoder decoder_;
+    DecodeMemo& memo_;
+    const AdaptiveSites& sites_;
     FrontendOptions options_;
 };
 

@@ -190,19 +190,10 @@ constexpr Mnemonic interpreted_fpu[] = {
 bool is_x87(const Instruction& in) { return in.opcode_map == 0 && in.opcode >= 0xD8 && in.opcode <= 0xDF; }
 bool is_wait(const Instruction& in) { return in.mnemonic == ZYDIS_MNEMONIC_FWAIT; }
 bool is_vector(const Instruction& in) {
-    if (in.mnemonic == ZYDIS_MNEMONIC_EMMS || in.mnemonic == ZYDIS_MNEMONIC_LDMXCSR ||
-        in.mnemonic == ZYDIS_MNEMONIC_STMXCSR)
-        return true;
-    return std::any_of(in.op.begin(), in.op.end(),
-                       [](const Operand& o) { return o.kind == Operand::Kind::Mmx || o.kind == Operand::Kind::Xmm; });
+    return in.names_vector || in.mnemonic == ZYDIS_MNEMONIC_EMMS || in.mnemonic == ZYDIS_MNEMONIC_LDMXCSR ||
+           in.mnemonic == ZYDIS_MNEMONIC_STMXCSR;
 }
-bool is_sse(const Instruction& in) {
-    return in.mnemonic == ZYDIS_MNEMONIC_LDMXCSR ||
-           std::any_of(in.op.begin(), in.op.end(), [](const Operand& o) { return o.kind == Operand::Kind::Xmm; });
-}
-
-bool is_stack_register(const Operand& o) { return o.kind == Operand::Kind::Gpr && o.size >= 2 && o.reg == 4; }
-bool is_high_byte(const Operand& o) { return o.kind == Operand::Kind::Gpr && o.size == 1 && o.reg >= 4; }
+bool is_sse(const Instruction& in) { return in.names_xmm || in.mnemonic == ZYDIS_MNEMONIC_LDMXCSR; }
 
 // Forms in which the emitter knows which field names ESP.
 bool may_name_stack_register(const Instruction& in) {
@@ -242,14 +233,12 @@ bool memory_without_rex(const Instruction& in, const CodeMode& mode) {
 }
 
 bool operands_are_translatable(const Instruction& in, const CodeMode& mode) {
-    bool stack_register = std::any_of(in.op.begin(), in.op.end(), is_stack_register);
-    bool high_byte = std::any_of(in.op.begin(), in.op.end(), is_high_byte);
     for (const Operand& o : in.op)
         if (o.kind == Operand::Kind::Segment || o.kind == Operand::Kind::Control || o.kind == Operand::Kind::Debug ||
             o.kind == Operand::Kind::FarPointer)
             return false;
-    if (stack_register && (!may_name_stack_register(in) || high_byte)) return false;
-    if (high_byte && in.has_memory && !memory_without_rex(in, mode)) {
+    if (in.names_stack_register && (!may_name_stack_register(in) || in.names_high_byte)) return false;
+    if (in.names_high_byte && in.has_memory && !memory_without_rex(in, mode)) {
         // The emitter swaps the two low bytes of the register around the instruction; AL must not be implied.
         if (in.mnemonic == ZYDIS_MNEMONIC_CMPXCHG || in.opcode_map > 1) return false;
     }

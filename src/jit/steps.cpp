@@ -70,22 +70,18 @@ bool Translator::step_for_debugger() {
     return stepped;
 }
 
-// Whether this callout was the last of its site's term.
-bool Translator::end_of_term(const ExitSite& exit) {
-    auto site = sites_.find(raw(exit.block->key.physical) + (exit.eip - exit.block->eip));
-    return site != sites_.end() && site->second.budget != 0 && --site->second.budget == 0;
-}
-
 // The instruction that faulted in translated code. A cache of such would have its page watched once more.
 void Translator::execute_faulted(const ExitSite& site) {
     const Block& block = *site.block;
     Physical at = block.key.physical + (site.eip - block.eip);
     const u8* page = block.straddles || block.dead ? nullptr : cpu_.memory.read_pointer(page_of(at));
     if (!page) return step();
-    Instruction in;
     std::span<const u8> bytes{page + offset_in_page(at), std::min<u32>(15, page_size - offset_in_page(at))};
-    bool ready = decoder_.decode(bytes, modes_[block.key.mode].code32(), in) == DecodeStatus::Ok && prepare(in);
-    ready ? execute(in) : step();
+    DecodeStatus status;
+    const Instruction* decoded = memo_.decode(bytes, modes_[block.key.mode].code32(), status);
+    if (!decoded) return step();
+    Instruction in = *decoded;
+    prepare(in) ? execute(in) : step();
 }
 
 void Translator::step_at_site(const ExitSite& site) {
@@ -94,7 +90,8 @@ void Translator::step_at_site(const ExitSite& site) {
     else
         ++exceptions_;
     Block* doomed = std::exchange(site_to_retranslate_, nullptr);
-    if (site.adaptive && end_of_term(site)) doomed = site.block;
+    if (site.adaptive && sites_.end_of_term(site.block->key.physical + (site.eip - site.block->eip)))
+        doomed = site.block;
     if (site.instruction)
         execute(*site.instruction);
     else if (site.kind == ExitSite::Kind::Fault)
