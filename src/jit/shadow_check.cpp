@@ -57,20 +57,22 @@ void ShadowCheck::note_global(ShadowLeaf& leaf) const {
     });
 }
 
-void ShadowCheck::one(ShadowView& view, u32 page) {
+bool ShadowCheck::one(ShadowView& view, u32 page) {
     u32 index = page / ShadowLeaf::pages, i = page % ShadowLeaf::pages;
     ShadowLeaf* l = view.pages.leaf(index);
-    if (!l || !view.key.paging) return;
+    if (!l || !view.key.paging) return false;
     RangeHider hider = mapper_.hider(view);
     if (l->large) {
         u32 count = leaves_per_directory_entry(view.key), start = index / count * count;
         for (u32 n = start; n < start + count; ++n)
             if (ShadowLeaf* part = view.pages.leaf(n); part && !directory_holds(view.key, *part))
                 mapper_.forget_leaf(view, n, hider);
-    } else if (l->live.has(i)) {
-        bool holds = directory_holds(view.key, *l) && entry_holds(view.key, *l, i, table_at(memory_, l->first));
-        if (!holds) mapper_.forget(view, page, hider);
+        return false;
     }
+    if (!l->live.has(i)) return false;
+    if (directory_holds(view.key, *l) && entry_holds(view.key, *l, i, table_at(memory_, l->first))) return false;
+    mapper_.forget(view, page, hider);
+    return true;
 }
 
 bool ShadowCheck::directory_holds(const ViewKey& key, ShadowLeaf& leaf) const {

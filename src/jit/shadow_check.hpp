@@ -14,7 +14,8 @@ class ShadowCheck {
     // forgotten and hidden.
     void all(ShadowView& view, bool global_too);
     // After INVLPG: one page, or the large page around it. What still agrees may stay: it is what a fill would make.
-    void one(ShadowView& view, u32 page);
+    // True: a small page was forgotten.
+    bool one(ShadowView& view, u32 page);
 
  private:
     void quarters(ShadowView& view, RangeHider& hider);

@@ -116,6 +116,16 @@ void WindowMapper::hide(ShadowView& view, u32 page, u32 count) {
     ++statistics_.unmaps;
 }
 
+void WindowMapper::hide_row(ShadowView& view, u32 page) {
+    ShadowLeaf* leaf = view.pages.leaf_of_page(page);
+    RangeHider hider{*this, view};
+    for (u32 i = page % ShadowLeaf::pages; leaf && i < ShadowLeaf::pages && leaf->shown.has(i); ++i, ++page) {
+        leaf->shown.remove(i);
+        leaf->writable.remove(i);
+        hider.add(page);
+    }
+}
+
 void WindowMapper::forget(ShadowView& view, u32 page, RangeHider& hider) {
     ShadowLeaf& leaf = *view.pages.leaf_of_page(page);
     u32 i = page % ShadowLeaf::pages;

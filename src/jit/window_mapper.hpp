@@ -66,6 +66,8 @@ class WindowMapper {
     u32 mapping_limit() const { return mapping_limit_; }
     u32 count_mappings();  // exactly, as the host merges them; becomes the new bound
     u32 count_mappings(ShadowView& view) const;
+    // Hides what is shown in a row from there, as far as its leaf goes. It stays known, for a fill to show it again.
+    void hide_row(ShadowView& view, u32 page);
 
  private:
     friend class RangeHider;
