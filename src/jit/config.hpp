@@ -20,15 +20,16 @@ struct TranslatorConfig {
 #endif
     // Told of each refusal: one line. A refused block is a mistake of ours, so not set means: stop with that line.
     std::function<void(const std::string& refusal)> on_refusal;
-    bool chaining = true;           // patch direct branches
-    bool jump_cache = true;         // look indirect targets up in emitted code
-    bool return_prediction = true;  // host CALL and RET
-    bool regions = true;            // blocks go on behind branches and calls
-    bool window_forms = true;       // [r13+base+d]; off: every operand through gs
-    bool adaptive_sites = true;     // sites that keep faulting become callouts
-    bool other_segments = true;     // translate 16-bit code and segments that are not flat
-    u32 most_instructions = 48;     // in a block
-    u64 cache_bytes = u64{64} << 20;
+    bool chaining = true;             // patch direct branches
+    bool page_links = true;           // ... to other pages too
+    bool jump_cache = true;           // look indirect targets up in emitted code
+    bool return_prediction = true;    // host CALL and RET
+    bool regions = true;              // blocks go on behind branches and calls
+    bool window_forms = true;         // [r13+base+d]; off: every operand through gs
+    bool adaptive_sites = true;       // sites that keep faulting become callouts
+    bool other_segments = true;       // translate 16-bit code and segments that are not flat
+    u32 most_instructions = 48;       // in a block
+    u64 cache_bytes = u64{64} << 20;  // of emitted code, 1 MiB to 1 GiB
 };
 
 }  // namespace vellum

@@ -34,7 +34,7 @@ void Translator::link_pending(const View& view, Block& block) {
     }
     if (site->block->key.mode != block.key.mode) return;
     if (site->stays_on_page && !block.straddles) return cache_.link(*site, block);
-    if (may_cross(*site->block->group, block, view)) return cache_.link_across(*site, block);
+    if (config_.page_links && may_cross(*site->block->group, block, view)) return cache_.link_across(*site, block);
     if (config_.jump_cache) cache_.look_up(*site);
 }
 

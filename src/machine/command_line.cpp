@@ -10,6 +10,7 @@
 
 #include "base/host_error.hpp"
 #include "base/log.hpp"
+#include "jit/switches.hpp"
 
 namespace vellum {
 
@@ -17,6 +18,7 @@ namespace {
 
 constexpr u64 mebibyte = u64{1} << 20;
 constexpr u64 least_memory = mebibyte, most_memory = 3072 * mebibyte;
+constexpr u64 least_code_cache = mebibyte, most_code_cache = 1024 * mebibyte;
 
 void refuse_empty_value(const std::string& option) {
     if (option != "--append") throw UsageError(fmt::format("{}: its value is empty; give one or leave it out", option));
@@ -48,6 +50,24 @@ std::vector<std::string> with_two_dashes(const CLI::App& app, const std::vector<
     result.insert(result.end(), {"--display", "none"});
     if (!serial_is_stdio) result.insert(result.end(), {"--serial", "stdio"});
     return result;
+}
+
+// A size in MiB, or with a suffix. `range` names the least and the most.
+u64 parse_size(const char* option, const std::string& text, u64 least, u64 most, const char* range) {
+    std::string digits = text;
+    u64 unit = mebibyte;
+    if (!digits.empty() && (digits.back() == 'M' || digits.back() == 'm')) {
+        digits.pop_back();
+    } else if (!digits.empty() && (digits.back() == 'G' || digits.back() == 'g')) {
+        digits.pop_back();
+        unit = 1024 * mebibyte;
+    }
+    bool number = !digits.empty() && digits.size() <= 6 && digits.find_first_not_of("0123456789") == std::string::npos;
+    if (!number) throw UsageError(fmt::format("{} {}: not a size; write 64M, 1G, or a number of MiB", option, text));
+    u64 bytes = std::stoull(digits) * unit;
+    if (bytes < least || bytes > most)
+        throw UsageError(fmt::format("{} {}: out of range; use {}", option, text, range));
+    return bytes;
 }
 
 EngineKind parse_engine(const std::string& text) {
@@ -85,6 +105,7 @@ std::string parse_boot_order(std::string text) {
 // What the words say, before it is checked.
 struct RawOptions {
     std::string engine = "bt", memory = "256", clock = "host", display, boot, control, debug_console, gdb;
+    std::string without, code_cache;
     std::vector<std::string> serial;
     double time_limit = 0;
     bool no_reboot = false, gdb_default = false;
@@ -100,6 +121,8 @@ void declare_machine(CLI::App& app, RunConfig& config, RawOptions& raw) {
     option("--bios", m.bios, "FILE", "system firmware (default: SeaBIOS)");
     option("--vga-bios", m.vga_bios, "FILE", "video firmware (default: SeaBIOS's)");
     option("--clock", raw.clock, "NAME", "host (the default), or instructions: one is one nanosecond");
+    option("--without", raw.without, "NAME,...", "the translator does without these; `list` names them");
+    option("--code-cache", raw.code_cache, "SIZE", "room for translated code: 1M to 1G (default 64M)");
     app.add_flag("--no-reboot", raw.no_reboot, "end when the guest resets")->group("The machine");
     app.add_flag("--debug-exit", m.debug_exit, "port F4h ends the run with status (value << 1) | 1")
         ->group("The machine");
@@ -171,6 +194,19 @@ void take_endpoints(RunConfig& config, const RawOptions& raw) {
     }
 }
 
+void take_translation(MachineConfig& m, const RawOptions& raw) {
+    for (std::size_t at = 0; at < raw.without.size();) {
+        std::size_t comma = std::min(raw.without.find(',', at), raw.without.size());
+        m.without.push_back(raw.without.substr(at, comma - at));
+        at = comma + 1;
+        if (!find_switch(m.without.back()))
+            throw UsageError(
+                fmt::format("--without {}: no such optimisation; --without list names them", m.without.back()));
+    }
+    if (!raw.code_cache.empty())
+        m.code_cache_bytes = parse_size("--code-cache", raw.code_cache, least_code_cache, most_code_cache, "1M to 1G");
+}
+
 // PORT, unix:PATH, or QEMU's tcp::PORT.
 GdbPlace parse_gdb_place(const std::string& text) {
     if (text.starts_with("unix:") && text.size() > 5) return {0, text.substr(5)};
@@ -209,23 +245,6 @@ void check_combinations(const RunConfig& config) {
 
 }  // namespace
 
-u64 parse_memory_size(const std::string& text) {
-    std::string digits = text;
-    u64 unit = mebibyte;
-    if (!digits.empty() && (digits.back() == 'M' || digits.back() == 'm')) {
-        digits.pop_back();
-    } else if (!digits.empty() && (digits.back() == 'G' || digits.back() == 'g')) {
-        digits.pop_back();
-        unit = 1024 * mebibyte;
-    }
-    bool number = !digits.empty() && digits.size() <= 6 && digits.find_first_not_of("0123456789") == std::string::npos;
-    if (!number) throw UsageError(fmt::format("--memory {}: not a size; write 64M, 1G, or a number of MiB", text));
-    u64 bytes = std::stoull(digits) * unit;
-    if (bytes < least_memory || bytes > most_memory)
-        throw UsageError(fmt::format("--memory {}: out of range; use 1M to 3G", text));
-    return bytes;
-}
-
 Endpoint parse_endpoint(const std::string& option, const std::string& text) {
     if (text == "stdio") return {Endpoint::Kind::Stdio, {}};
     if (text == "null") return {Endpoint::Kind::Null, {}};
@@ -262,8 +281,10 @@ std::variant<RunConfig, HelpText> parse_command_line(std::vector<std::string> wo
         throw UsageError(fmt::format("{}; see vellum --help", error.what()));
     }
 
+    if (raw.without == "list") return HelpText{described_switches()};
     config.machine.engine = parse_engine(raw.engine);
-    config.machine.memory_bytes = parse_memory_size(raw.memory);
+    config.machine.memory_bytes = parse_size("--memory", raw.memory, least_memory, most_memory, "1M to 3G");
+    take_translation(config.machine, raw);
     config.machine.clock = parse_clock(raw.clock);
     config.machine.reboot = !raw.no_reboot;
     if (!raw.display.empty()) config.display = parse_display(raw.display);

@@ -16,9 +16,6 @@ struct HelpText {
 // `words` without the program's name. Throws UsageError with one line that names the option and says what to do.
 std::variant<RunConfig, HelpText> parse_command_line(std::vector<std::string> words);
 
-// "64M", "1G", "256" (MiB) to bytes. Throws UsageError outside 1M to 3G.
-u64 parse_memory_size(const std::string& text);
-
 // "stdio", "null", "file:PATH", "unix:PATH". Throws UsageError naming `option`.
 Endpoint parse_endpoint(const std::string& option, const std::string& text);
 

@@ -22,8 +22,10 @@ struct Endpoint {
 struct MachineConfig {
     EngineKind engine = EngineKind::Bt;
     ClockKind clock = ClockKind::Host;
-    bool count = false;       // count retired instructions exactly
-    bool gauge_speed = false;  // count them roughly, for a window's title
+    bool count = false;                   // count retired instructions exactly
+    bool gauge_speed = false;             // count them roughly, for a window's title
+    std::vector<std::string> without;     // optimisations of the translator that are off, by name (jit/switches.hpp)
+    std::optional<u64> code_cache_bytes;  // the translator's; none: what it thinks best
     u64 memory_bytes = u64{256} << 20;
     std::string bios, vga_bios;          // empty: Debian's seabios package
     std::string kernel, initrd, append;  // direct boot when kernel is not empty

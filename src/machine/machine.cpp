@@ -10,6 +10,7 @@
 #include "base/check.hpp"
 #include "base/host_error.hpp"
 #include "cpu/interpreter.hpp"
+#include "jit/switches.hpp"
 #include "jit/translator.hpp"
 #include "machine/lockstep.hpp"
 #include "machine/snapshot.hpp"
@@ -30,6 +31,12 @@ std::unique_ptr<Engine> make_plain_engine(const MachineConfig& config, Cpu& cpu)
     translation.on_refusal = [told = false](const std::string& refusal) mutable { tell_refusal(refusal, told); };
     translation.counting = config.count || config.clock == ClockKind::Instructions;
     translation.gauge = config.gauge_speed;
+    for (const std::string& name : config.without) {
+        const TranslatorSwitch* off = find_switch(name);
+        check(off, "whoever fills the configuration in knows the switches");
+        off->turn_off(translation);
+    }
+    translation.cache_bytes = config.code_cache_bytes.value_or(translation.cache_bytes);
     return make_translator(cpu, translation);
 }
 

@@ -3,6 +3,7 @@
 
 #include "jit/engine_pair.hpp"
 #include "jit/guest_program.hpp"
+#include "jit/switches.hpp"
 
 using namespace vellum;
 using namespace vellum::test;
@@ -47,28 +48,14 @@ u32 result(const EngineFactory& make) {
     return m.reg(Reg::Eax);
 }
 
-struct Switch {
-    const char* name;
-    void (*turn)(TranslatorConfig&);
-};
-
 }  // namespace
 
 TEST_CASE("linking: every optimisation can be switched off", "[jit][linking]") {
-    auto off = GENERATE(values<Switch>({
-        {"none", [](TranslatorConfig&) {}},
-        {"chaining", [](TranslatorConfig& c) { c.chaining = false; }},
-        {"jump cache", [](TranslatorConfig& c) { c.jump_cache = false; }},
-        {"return prediction", [](TranslatorConfig& c) { c.return_prediction = false; }},
-        {"regions", [](TranslatorConfig& c) { c.regions = false; }},
-        {"window forms", [](TranslatorConfig& c) { c.window_forms = false; }},
-        {"adaptive sites", [](TranslatorConfig& c) { c.adaptive_sites = false; }},
-        {"long blocks", [](TranslatorConfig& c) { c.most_instructions = 1; }},
-    }));
+    auto off = GENERATE(from_range(translator_switches().begin(), translator_switches().end()));
     INFO("off: " << off.name);
     TranslatorConfig config;
     config.verifier = verify;
-    off.turn(config);
+    off.turn_off(config);
     CHECK(result([&](Cpu& cpu) { return make_translator(cpu, config); }) == result(make_interpreter));
 }
 

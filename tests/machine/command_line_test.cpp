@@ -45,6 +45,8 @@ std::string text_of(const RunConfig& c) {
     add("engine", m.engine == EngineKind::Bt ? "" : m.engine == EngineKind::Interp ? "interp" : "lockstep");
     add("clock", m.clock == ClockKind::Host ? "" : "instructions");
     add("memory", m.memory_bytes == u64{256} << 20 ? "" : std::to_string(m.memory_bytes));
+    for (const std::string& name : m.without) add("without", name);
+    add("code-cache", m.code_cache_bytes ? std::to_string(*m.code_cache_bytes) : "");
     add("bios", m.bios);
     add("vga-bios", m.vga_bios);
     add("kernel", m.kernel);
@@ -128,6 +130,10 @@ const Meaning options[] = {
     {{"--no-reboot"}, "reboot=no"},
     {{"--debug-exit"}, "debug-exit=yes"},
     {{"--test-device"}, "test-device=yes"},
+    {{"--without", "regions"}, "without=regions"},
+    {{"--without", "chaining,long-blocks"}, "without=chaining without=long-blocks"},
+    {{"--code-cache", "8"}, "code-cache=8388608"},
+    {{"--code-cache", "1G"}, "code-cache=1073741824"},
     {{"--time-limit", "1.5"}, "time-limit=1.500000"},
     {{"--count"}, "count=yes"},
     {{"--stats", "s.json"}, "stats=s.json"},
@@ -198,6 +204,13 @@ const Refusal wrong_usage[] = {
     {{"-m", "M"}, {"--memory M", "64M, 1G"}},
     {{"-m", ""}, {"-m", "empty"}},
     {{"-m"}, {"--memory"}},
+    {{"--without", "speed"}, {"--without speed", "--without list"}},
+    {{"--without", "regions,,chaining"}, {"--without", "--without list"}},
+    {{"--without", "regions,list"}, {"--without list", "no such"}},
+    {{"--without", ""}, {"--without", "empty"}},
+    {{"--code-cache", "0"}, {"--code-cache 0", "1M to 1G"}},
+    {{"--code-cache", "1025"}, {"--code-cache 1025", "1M to 1G"}},
+    {{"--code-cache", "big"}, {"--code-cache big", "64M, 1G"}},
     {{"--display", "x11"}, {"--display x11", "sdl, terminal or none"}},
     {{"--display", "terminal", "--serial", "stdio"}, {"--serial stdio", "--display terminal"}},
     {{"--serial", "stdio", "--serial", "stdio"}, {"--serial stdio", "only one"}},

@@ -1,0 +1,43 @@
+// The table of switches.
+#include "jit/switches.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace vellum {
+
+namespace {
+
+using Config = TranslatorConfig;
+
+constexpr TranslatorSwitch switches[] = {
+    {"chaining", "direct branches are patched to go straight to the next block", [](Config& c) { c.chaining = false; }},
+    {"page-links", "... to blocks on other pages too", [](Config& c) { c.page_links = false; }},
+    {"jump-cache", "targets of indirect jumps are looked up in emitted code", [](Config& c) { c.jump_cache = false; }},
+    {"return-prediction", "calls and returns are the host's", [](Config& c) { c.return_prediction = false; }},
+    {"regions", "blocks go on behind branches and calls", [](Config& c) { c.regions = false; }},
+    {"long-blocks", "blocks are longer than one instruction", [](Config& c) { c.most_instructions = 1; }},
+    {"window-forms", "operands without wrap-around go by [r13+register]", [](Config& c) { c.window_forms = false; }},
+    {"adaptive-sites", "instructions that keep faulting become callouts", [](Config& c) { c.adaptive_sites = false; }},
+    {"other-segments", "16-bit code and segments that are not flat are translated",
+     [](Config& c) { c.other_segments = false; }},
+};
+
+}  // namespace
+
+std::span<const TranslatorSwitch> translator_switches() { return switches; }
+
+const TranslatorSwitch* find_switch(std::string_view name) {
+    auto found = std::find_if(std::begin(switches), std::end(switches),
+                              [name](const TranslatorSwitch& s) { return s.name == name; });
+    return found == std::end(switches) ? nullptr : found;
+}
+
+std::string described_switches() {
+    std::string text;
+    for (const TranslatorSwitch& s : switches) text += fmt::format("{:<18} {}\n", s.name, s.text);
+    return text;
+}
+
+}  // namespace vellum
