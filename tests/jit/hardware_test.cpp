@@ -29,13 +29,13 @@ void run_campaign(u64 seed, u64 first_stretch, u64 stretches) {
 
 }  // namespace
 
-TEST_CASE("hardware: random pieces do the same on the translator, the interpreter and the real processor") {
+TEST_CASE("hardware: random pieces do the same on the translator, the interpreter and the real processor", "[long]") {
     run_campaign(1, 0, 40);
     if (const char* seed = std::getenv("VELLUM_ORACLE_SEED")) run_campaign(std::strtoull(seed, nullptr, 0), 0, 280);
 }
 
-TEST_CASE(
-    "hardware: every opcode form that the decoder accepts has been run on the translator and the real processor") {
+TEST_CASE("hardware: every opcode form that the decoder accepts has been run on the translator and the real processor",
+          "[long]") {
     HostOracle host;
     Coverage coverage = cover_all_forms(false, 3, 1, host);
     std::string examples;

@@ -197,7 +197,7 @@ TEST_CASE("gdb: a watchpoint stops after the store, and tells the address") {
     CHECK(c.word_at(counter_at) == 3);
 }
 
-TEST_CASE("gdb: a watchpoint set late is heeded by code that has run for long") {
+TEST_CASE("gdb: a watchpoint set late is heeded by code that has run for long", "[long]") {
     Debugged c;
     CHECK(c.ask("c") == "no reply");
     c.raw("\x03");

@@ -286,7 +286,8 @@ std::vector<u8> everything(Machine& machine) {
 
 }  // namespace
 
-TEST_CASE("lockstep: a snapshot taken at a random point goes on identically on either engine and in lockstep") {
+TEST_CASE("lockstep: a snapshot taken at a random point goes on identically on either engine and in lockstep",
+          "[long]") {
     TemporaryFolder folder;
     std::string file = folder.file("machine");
     std::unique_ptr<FileAccess> files = make_direct_file_access();

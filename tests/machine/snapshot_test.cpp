@@ -4,7 +4,7 @@
 using namespace vellum;
 using namespace vellum::test;
 
-TEST_CASE("snapshot: a restored machine goes on as the one that was saved, on either engine") {
+TEST_CASE("snapshot: a restored machine goes on as the one that was saved, on either engine", "[long]") {
     auto guest = GENERATE(Guest::Firmware, Guest::Demo);
     auto saved_on = GENERATE(EngineKind::Bt, EngineKind::Interp);
     Folder folder;
