@@ -18,6 +18,7 @@ constexpr Word context_words[] = {
     {offsetof(JitContext, scratch), sizeof JitContext::scratch, true},
     {offsetof(JitContext, repeat_start), sizeof JitContext::repeat_start, true},
     {offsetof(JitContext, limit), sizeof JitContext::limit},
+    {offsetof(JitContext, loaded_segments), sizeof JitContext::loaded_segments},
 };
 
 // The poll, an address of the host, can be followed but not looked at (a rule of the verifier).
@@ -25,6 +26,10 @@ constexpr Word state_words[] = {
     {offsetof(CpuState, instructions), sizeof CpuState::instructions, true},
     {offsetof(CpuState, attention), sizeof CpuState::attention},
     {offsetof(CpuState, eflags), sizeof CpuState::eflags},
+    {offsetof(CpuState, cr0), sizeof CpuState::cr0},
+    {offsetof(CpuState, cr2), sizeof CpuState::cr2},
+    {offsetof(CpuState, cr3), sizeof CpuState::cr3},
+    {offsetof(CpuState, cr4), sizeof CpuState::cr4},
     {offsetof(CpuState, seg), sizeof CpuState::seg},
 };
 

@@ -19,6 +19,8 @@ namespace vellum {
 namespace {
 constexpr std::size_t most_modes = 1024;  // each CS of real-mode code is one
 constexpr u64 most_limit = u64{1} << 55;
+
+bool same_table(const DescriptorTable& a, const DescriptorTable& b) { return a.base == b.base && a.limit == b.limit; }
 }  // namespace
 
 Translator::Translator(Cpu& cpu, const TranslatorConfig& config)
@@ -33,7 +35,8 @@ Translator::Translator(Cpu& cpu, const TranslatorConfig& config)
                 {.most_instructions = config.most_instructions,
                  .counting = config.counting,
                  .behind_branches = config.regions,
-                 .behind_calls = config.regions && config.return_prediction}},
+                 .behind_calls = config.regions && config.return_prediction,
+                 .system_registers = config.system_registers}},
       cache_{config, indirect_exit_},
       views_{cache_.runtime().underflow} {
     indirect_exit_.kind = ExitSite::Kind::Indirect;
@@ -134,15 +137,19 @@ Stop Translator::run_until_stopped() {
     }
 }
 
-// The number of the mode that the processor is in now.
+// The number of the mode that the processor is in now; and what blocks compare loads of segment registers with.
 u32 Translator::current_mode() {
     constexpr u32 flags = eflags::vm | eflags::iopl;
     KnownMode& known = known_modes_[state_.cpl == 3];
     bool same = known.valid && known.cpl == state_.cpl && known.fpu_live == fpu_wanted_ && known.cr0 == state_.cr0 &&
                 known.cr4 == state_.cr4 && known.flags == (state_.eflags & flags) &&
+                same_table(known.gdtr, state_.gdtr) &&
+                std::memcmp(&known.ldtr, &state_.ldtr, sizeof state_.ldtr) == 0 &&
                 std::memcmp(known.segments.data(), state_.seg, sizeof state_.seg) == 0;
-    if (same) [[likely]]
+    if (same) [[likely]] {
+        cache_.context().loaded_segments = known.loaded;
         return known.number;
+    }
     u32 number = mode_number(code_mode(state_, fpu_wanted_));
     known = {.cr0 = state_.cr0,
              .cr4 = state_.cr4,
@@ -150,8 +157,12 @@ u32 Translator::current_mode() {
              .cpl = state_.cpl,
              .fpu_live = fpu_wanted_,
              .valid = true,
-             .number = number};
+             .number = number,
+             .gdtr = state_.gdtr,
+             .ldtr = state_.ldtr,
+             .loaded = loaded_segments(state_)};
     std::copy(std::begin(state_.seg), std::end(state_.seg), known.segments.begin());
+    cache_.context().loaded_segments = known.loaded;
     return number;
 }
 

@@ -95,7 +95,8 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     GuestBlock guest_block_;        // reused, so that its vectors keep their memory
 
     std::vector<CodeMode> modes_;
-    // What `code_mode` looks at, and the number that came of it the last time: for level 3, and for the others.
+    // What `code_mode` and `loaded_segments` look at, and what came of it the last time: for level 3, and for the
+    // others.
     struct KnownMode {
         std::array<Segment, 6> segments{};
         u64 cr0 = 0, cr4 = 0;
@@ -103,6 +104,9 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
         u8 cpl = 0;
         bool fpu_live = false, valid = false;
         u32 number = 0;
+        DescriptorTable gdtr{};
+        Segment ldtr{};
+        LoadedSegments loaded{};
     } known_modes_[2];
     bool fpu_wanted_ = false;
     bool near_limit_ = false;

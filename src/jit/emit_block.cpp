@@ -207,6 +207,9 @@ void BlockEmitter::emit_plain(Rule rule) {
         case Rule::PopAll: emit_pop_all(); break;
         case Rule::PushSegment: emit_push_segment(); break;
         case Rule::FromSegment: emit_from_segment(); break;
+        case Rule::ToSegment: emit_to_segment(); break;
+        case Rule::PopSegment: emit_pop_segment(); break;
+        case Rule::FromControl: emit_from_control(); break;
         case Rule::Leave: emit_leave(); break;
         case Rule::PushFlags: emit_push_flags(); break;
         case Rule::PopFlags: emit_pop_flags(); break;

@@ -5,7 +5,7 @@ namespace vellum {
 
 namespace {
 constexpr u32 host_kept = eflags::arithmetic | eflags::df;  // live in the host's flags
-constexpr u8 jz = 4, jnz = 5;
+constexpr u8 jz = 4, jnz = 5, jump_short = 0xEB;
 }  // namespace
 
 void BlockEmitter::emit_lea() {
@@ -46,6 +46,63 @@ void BlockEmitter::emit_from_segment() {
     if (in().operand_size == 4) return e_.load16(to, selector);
     e_.load16(r8, selector);
     e_.op({.code = 0x8B, .p66 = true}, to, r8);
+}
+
+void BlockEmitter::emit_to_segment() {
+    const Operand& from = in().op[1];
+    if (from.kind == Operand::Kind::Memory)
+        e_.load16(r11, memory_operand(2));
+    else
+        e_.movzx16(r11, host_of(from.reg));
+    leave_unless_loaded(static_cast<Seg>(in().op[0].reg));
+}
+
+// The stack moves by the operand's size; only two bytes are read.
+void BlockEmitter::emit_pop_segment() {
+    e_.load16(r11, stack_slot(pending_));
+    leave_unless_loaded(static_cast<Seg>(in().op[0].reg));
+    pending_ += in().operand_size;
+}
+
+// r11d: the selector. To the interpreter unless the register was loaded with it and its descriptor is still what it was
+// then. The window shows the tables as level 0 sees them, which is how the processor reads them. No flag changes, and
+// where the read may fault all guest registers are what they were.
+void BlockEmitter::leave_unless_loaded(Seg s) {
+    const LoadedSegment& loaded = runtime_.context->loaded_segments[static_cast<u8>(s)];
+    HostMem difference = word(runtime_.context->scratch), upper = difference;
+    upper.target += 4;
+    e_.mov64(r14, rcx);
+    e_.not32(r11);
+    e_.load32(r9, word(loaded.selector));
+    e_.lea32(rcx, HostMem::at(r9, r11, 0, 1));
+    u32 same_selector = e_.jrcxz_forward();
+    u32 other_selector = e_.short_forward(jump_short);
+    e_.land_short(same_selector);
+    e_.mov64(rcx, r14);
+    e_.load32(r8, word(loaded.address));
+    e_.load64(r9, HostMem::at(r13, r8));
+    e_.not64(r9);
+    e_.load64(r10, word(loaded.descriptor));
+    e_.lea64(r9, HostMem::at(r9, r10, 0, 1));
+    e_.store64(difference, r9);
+    e_.load32(rcx, difference);
+    u32 same_low = e_.jrcxz_forward();
+    u32 other_low = e_.short_forward(jump_short);
+    e_.land_short(same_low);
+    e_.load32(rcx, upper);
+    u32 same = e_.jrcxz_forward();
+    e_.land_short(other_selector);
+    e_.land_short(other_low);
+    e_.mov64(rcx, r14);
+    leave_to_interpreter_at(e_.jmp_forward(), pending_);
+    e_.land_short(same);
+    e_.mov64(rcx, r14);
+}
+
+void BlockEmitter::emit_from_control() {
+    constexpr std::size_t words[] = {offsetof(CpuState, cr0), 0, offsetof(CpuState, cr2), offsetof(CpuState, cr3),
+                                     offsetof(CpuState, cr4)};
+    e_.load32(host_of(in().op[0].reg), HostMem::state(static_cast<u32>(words[in().op[1].reg])));
 }
 
 // The flags are put back before the store, which may fault.

@@ -142,6 +142,10 @@ class BlockEmitter {
     void emit_lea();
     void emit_xlat();
     void emit_from_segment();
+    void emit_to_segment();
+    void emit_pop_segment();
+    void leave_unless_loaded(Seg s);
+    void emit_from_control();
     void emit_push_flags();
     void emit_pop_flags();
     void emit_cli();

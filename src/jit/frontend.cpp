@@ -18,7 +18,8 @@ bool may_fault(const Instruction& in, Rule rule) {
         case Rule::Lea:
         case Rule::Nothing:
         case Rule::Cli:
-        case Rule::FromSegment: return false;
+        case Rule::FromSegment:
+        case Rule::FromControl: return false;
         default: return true;
     }
 }
@@ -31,6 +32,10 @@ bool is_awaited(const GuestBlock& block) {
     for (std::size_t i = 0; i < block.instructions.size(); ++i)
         if (is_direct(block.rules[i]) && direct_target(block.instructions[i], block.eips[i + 1]) == end) return true;
     return false;
+}
+
+bool is_of_system_registers(Rule rule) {
+    return rule == Rule::ToSegment || rule == Rule::PopSegment || rule == Rule::FromControl;
 }
 
 bool is_repeated_string(const Instruction& in, Rule rule) { return rule == Rule::String && (in.rep || in.repne); }
@@ -91,6 +96,7 @@ bool Frontend::read(BlockKey key, const CodeMode& mode, u32 eip, GuestBlock& out
         bool adaptive = sites_here && sites_.is_callout(page_of(key.physical) + offset);
         Rule rule = adaptive ? Rule::Interpret : rule_for(in, mode);
         if (options_.counting && rule == Rule::TimeStamp) rule = Rule::Interpret;
+        if (!options_.system_registers && is_of_system_registers(rule)) rule = Rule::Interpret;
         if (options_.counting && is_repeated_string(in, rule) && !out.instructions.empty()) break;
         out.instructions.push_back(in);
         out.rules.push_back(rule);

@@ -18,7 +18,7 @@
 //   * `pushfq; pop r` is the only other use of rsp.
 #pragma once
 
-#include "cpu/state.hpp"
+#include "jit/loaded_segments.hpp"
 
 namespace vellum {
 
@@ -50,7 +50,8 @@ struct alignas(64) JitContext {
     u64 (*time_stamp)(void*) = nullptr;  // RDTSC: EDX:EAX, given `owner`
     void* owner = nullptr;
     u64 repeat_start = 0;  // ECX before a repeated string instruction (counting mode)
-    FxImage fpu;           // where FXSAVE writes; the guest's image must not get bytes 288-415
+    LoadedSegments loaded_segments;
+    FxImage fpu;  // where FXSAVE writes; the guest's image must not get bytes 288-415
 };
 
 }  // namespace vellum

@@ -252,7 +252,25 @@ Rule fpu_rule(const Instruction& in, const CodeMode& mode) {
     return operands_are_translatable(in, mode) ? Rule::Ident : Rule::Interpret;
 }
 
+bool is_level0(const CodeMode& mode) { return mode.cpl() == 0 && !mode.v86(); }
+
+bool may_be_loaded(u8 segment, const CodeMode& mode) {
+    Seg s = static_cast<Seg>(segment);
+    bool data = s == Seg::Es || s == Seg::Ds || s == Seg::Fs || s == Seg::Gs;
+    return data && is_level0(mode) && !mode.real() && mode.use(s) != SegmentUse::Interpreted;
+}
+
+bool names_stack_pointer(const Operand& o) { return o.kind == Operand::Kind::Gpr && o.reg == 4; }
+
 Rule move_rule(const Instruction& in, const CodeMode& mode) {
+    if (in.op[1].kind == Operand::Kind::Control) {
+        bool readable = in.op[1].reg == 0 || (in.op[1].reg >= 2 && in.op[1].reg <= 4);
+        return readable && is_level0(mode) && in.op[0].reg != 4 ? Rule::FromControl : Rule::Interpret;
+    }
+    if (in.op[0].kind == Operand::Kind::Segment) {
+        bool ready = may_be_loaded(in.op[0].reg, mode) && !names_stack_pointer(in.op[1]);
+        return ready && memory_is_translatable(in, mode) ? Rule::ToSegment : Rule::Interpret;
+    }
     if (in.op[1].kind == Operand::Kind::Segment && in.op[0].kind == Operand::Kind::Gpr && in.op[0].reg != 4)
         return Rule::FromSegment;
     return operands_are_translatable(in, mode) ? Rule::Ident : Rule::Interpret;
@@ -260,7 +278,10 @@ Rule move_rule(const Instruction& in, const CodeMode& mode) {
 
 Rule stack_rule(const Instruction& in, const CodeMode& mode, Rule rule) {
     if (mode.use(Seg::Ss) == SegmentUse::Interpreted) return Rule::Interpret;
-    if (in.op[0].kind == Operand::Kind::Segment) return rule == Rule::Push ? Rule::PushSegment : Rule::Interpret;
+    if (in.op[0].kind == Operand::Kind::Segment) {
+        if (rule == Rule::Push) return Rule::PushSegment;
+        return may_be_loaded(in.op[0].reg, mode) && mode.flat_stack() ? Rule::PopSegment : Rule::Interpret;
+    }
     if (!memory_is_translatable(in, mode)) return Rule::Interpret;
     // The address of POP [ESP+n] counts from the popped ESP, which is worked out for the flat stack only.
     if (rule == Rule::Pop && in.has_memory && !mode.flat_stack()) return Rule::Interpret;

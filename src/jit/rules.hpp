@@ -18,6 +18,9 @@ enum class Rule : u8 {
     PopAll,
     PushSegment,
     FromSegment,  // MOV r, Sreg
+    ToSegment,    // MOV Sreg, r/m with what it holds already
+    PopSegment,   // the same
+    FromControl,  // MOV r, CRn
     Leave,
     PushFlags,
     PopFlags,

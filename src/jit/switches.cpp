@@ -20,6 +20,8 @@ constexpr TranslatorSwitch switches[] = {
     {"long-blocks", "blocks are longer than one instruction", [](Config& c) { c.most_instructions = 1; }},
     {"window-forms", "operands without wrap-around go by [r13+register]", [](Config& c) { c.window_forms = false; }},
     {"adaptive-sites", "instructions that keep faulting become callouts", [](Config& c) { c.adaptive_sites = false; }},
+    {"system-registers", "level 0 reads control registers and reloads segment registers in translated code",
+     [](Config& c) { c.system_registers = false; }},
     {"other-segments", "16-bit code and segments that are not flat are translated",
      [](Config& c) { c.other_segments = false; }},
 };

@@ -2,6 +2,7 @@
 // becomes of a block that is refused.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cstring>
 
 #include "jit/block_contract.hpp"
@@ -51,6 +52,10 @@ TEST_CASE("block contract: the words of the context that blocks need, and not a 
     CHECK(c.context_word(offsetof(JitContext, repeat_start), 8, true));
     CHECK(c.context_word(offsetof(JitContext, limit), 8, false));
     CHECK_FALSE(c.context_word(offsetof(JitContext, limit), 8, true));
+    CHECK(c.context_word(offsetof(JitContext, loaded_segments), sizeof(LoadedSegments), false));
+    for (u32 at = 0; at < sizeof(LoadedSegments); ++at)
+        CHECK_FALSE(c.context_word(offsetof(JitContext, loaded_segments) + at, 1, true));
+    CHECK_FALSE(c.context_word(offsetof(JitContext, loaded_segments) + sizeof(LoadedSegments), 1, false));
     CHECK_FALSE(c.context_word(offsetof(JitContext, interrupt_flag), 2, true));
     CHECK_FALSE(c.context_word(offsetof(JitContext, scratch) - 1, 8, true));
     CHECK_FALSE(c.context_word(sizeof(JitContext), 1, false));
@@ -68,6 +73,25 @@ TEST_CASE("block contract: blocks write the instruction counter of the state and
     CHECK(c.state_word(offsetof(CpuState, attention), 4, false));
     CHECK_FALSE(c.state_word(offsetof(CpuState, poll), 8, false));
     CHECK_FALSE(c.state_word(sizeof(CpuState), 8, false));
+}
+
+TEST_CASE("block contract: the words of the state that blocks read, and not a byte beside them", "[jit]") {
+    Contract c;
+    std::vector<bool> expected(sizeof(CpuState));
+    auto readable = [&](std::size_t offset, std::size_t bytes) {
+        std::fill_n(expected.begin() + static_cast<std::ptrdiff_t>(offset), bytes, true);
+    };
+    readable(offsetof(CpuState, instructions), sizeof CpuState::instructions);
+    readable(offsetof(CpuState, attention), sizeof CpuState::attention);
+    readable(offsetof(CpuState, eflags), sizeof CpuState::eflags);
+    readable(offsetof(CpuState, seg), sizeof CpuState::seg);
+    for (std::size_t control :
+         {offsetof(CpuState, cr0), offsetof(CpuState, cr2), offsetof(CpuState, cr3), offsetof(CpuState, cr4)})
+        readable(control, sizeof CpuState::cr0);
+    for (std::size_t offset = 0; offset < sizeof(CpuState); ++offset) {
+        CAPTURE(offset);
+        CHECK(c.state_word(offset, 1, false) == expected[offset]);
+    }
 }
 
 TEST_CASE("block contract: blocks reach four stubs, each in its way", "[jit]") {

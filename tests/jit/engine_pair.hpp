@@ -47,6 +47,8 @@ inline std::string differences(const CpuState& a, const CpuState& b) {
     for (int i = 0; i < 6; ++i) {
         compare(fmt::format("segment {}", i), a.seg[i].selector, b.seg[i].selector);
         compare(fmt::format("base {}", i), a.seg[i].base, b.seg[i].base);
+        compare(fmt::format("limit {}", i), a.seg[i].limit, b.seg[i].limit);
+        compare(fmt::format("access {}", i), a.seg[i].access, b.seg[i].access);
     }
     if (std::memcmp(&a.fpu, &b.fpu, sizeof a.fpu) != 0) {
         compare("fpu control", a.fpu.control, b.fpu.control);
