@@ -1,18 +1,13 @@
 // Waiting is all there is to do.
 #include "frontend/headless.hpp"
 
-#include <chrono>
-#include <thread>
-
 namespace vellum {
 
 namespace {
 
 class Headless final : public Frontend {
  public:
-    void run(MachineControl& control) override {
-        while (!control.finished()) std::this_thread::sleep_for(std::chrono::milliseconds{10});
-    }
+    void run(MachineControl& control) override { control.wait_until_finished(); }
 };
 
 }  // namespace

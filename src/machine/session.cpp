@@ -157,7 +157,7 @@ int Session::run() {
     }
     refresh_screens();
     set_state(GuestState::Finished);
-    finished_ = true;
+    mark_finished();
     return *ended_;
 }
 

@@ -23,16 +23,19 @@ class Session final : public MachineControl {
     int run();
 
     // --- any thread
-    void post(std::function<void()> work);      // done on the vCPU thread, in order
-    void end(int exit_status);                  // the first status given counts
-    void mark_finished() { finished_ = true; }  // the vCPU thread is gone
+    void post(std::function<void()> work);  // done on the vCPU thread, in order
+    void end(int exit_status);              // the first status given counts
+    void mark_finished() {                  // the vCPU thread is gone
+        finished_ = true;
+        finished_.notify_all();
+    }
     void pause();
     void resume();
 
     // --- vCPU thread, or when that is gone
     // Writes a snapshot; guest time stands meanwhile. Throws HostError.
     void save(const std::string& path);
-    void write_screenshot(const std::string& path);  // throws HostError
+    void write_screenshot(const std::string& path);    // throws HostError
     bool guest_ended() const { return guest_ended_; }  // by itself: nothing is left that could go on
 
     // --- vCPU thread, or before run(). The machine stands still, and guest time under the host's clock, while anybody
@@ -49,6 +52,7 @@ class Session final : public MachineControl {
     void mouse(MouseEvent event) override;
     MachineStatus status() const override;
     bool finished() const override { return finished_; }
+    void wait_until_finished() const override { finished_.wait(false); }
     void request_quit() override { end(exit_status::ok); }
     void request_screenshot() override;
     void request_save() override;

@@ -40,6 +40,7 @@ struct FakeMachine final : MachineControl {
     void key(KeyEvent event) override { keys.push_back(event); }
     void mouse(MouseEvent event) override { movements.push_back(event); }
     MachineStatus status() const override { return state; }
+    void wait_until_finished() const override {}
     bool finished() const override { return quit_requested || looks >= looks_until_finished; }
     void request_quit() override { quit_requested = true; }
     void request_screenshot() override { ++screenshots; }
