@@ -140,7 +140,7 @@ Stop Translator::run_until_stopped() {
 // The number of the mode that the processor is in now; and what blocks compare loads of segment registers with.
 u32 Translator::current_mode() {
     constexpr u32 flags = eflags::vm | eflags::iopl;
-    KnownMode& known = known_modes_[state_.cpl == 3];
+    KnownMode& known = known_modes_[2 * (state_.cpl == 3) + state_.segment(Seg::Fs).present()];
     bool same = known.valid && known.cpl == state_.cpl && known.fpu_live == fpu_wanted_ && known.cr0 == state_.cr0 &&
                 known.cr4 == state_.cr4 && known.flags == (state_.eflags & flags) &&
                 same_table(known.gdtr, state_.gdtr) &&
@@ -174,7 +174,7 @@ u32 Translator::mode_number(const CodeMode& mode) {
         views_.forget();
         modes_.clear();
         refused_.clear();
-        known_modes_[0].valid = known_modes_[1].valid = false;
+        for (KnownMode& known : known_modes_) known.valid = false;
     }
     modes_.push_back(mode);
     return static_cast<u32>(modes_.size() - 1);

@@ -95,8 +95,8 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     GuestBlock guest_block_;        // reused, so that its vectors keep their memory
 
     std::vector<CodeMode> modes_;
-    // What `code_mode` and `loaded_segments` look at, and what came of it the last time: for level 3, and for the
-    // others.
+    // What `code_mode` and `loaded_segments` look at, and what came of it the last time: for level 3 and for the
+    // others, with FS null and not (Linux loads it at each entry, and makes it null again at each return).
     struct KnownMode {
         std::array<Segment, 6> segments{};
         u64 cr0 = 0, cr4 = 0;
@@ -107,7 +107,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
         DescriptorTable gdtr{};
         Segment ldtr{};
         LoadedSegments loaded{};
-    } known_modes_[2];
+    } known_modes_[4];
     bool fpu_wanted_ = false;
     bool near_limit_ = false;
     bool missed_ = false;  // the jump cache did not know the last target
