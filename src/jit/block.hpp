@@ -2,7 +2,7 @@
 #pragma once
 
 #include <array>
-#include <memory>
+#include <span>
 #include <vector>
 
 #include "cpu/instruction.hpp"
@@ -56,12 +56,14 @@ struct ExitSite {
     u16 ahead = 0;               // instructions that are counted already, though not retired
     Mnemonic mnemonic = ZYDIS_MNEMONIC_INVALID;
     u32 eip = 0, next_eip = 0;
-    Block* block = nullptr;                          // null for the runtime's own
-    u32 patch = 0;                                   // code offset of the rel32 to patch; 0: none
-    u32 stub = 0;                                    // code offset the rel32 points to while not linked
-    u32 cross_stub = 0;                              // code offset of a lookup through the jump cache; 0: none
-    Block* linked = nullptr;                         // where it goes now; Interpret: what followed the last time
-    std::unique_ptr<const Instruction> instruction;  // Interpret: ready to be executed; null: it is fetched again
+    Block* block = nullptr;                    // null for the runtime's own
+    u32 patch = 0;                             // code offset of the rel32 to patch; 0: none
+    u32 stub = 0;                              // code offset the rel32 points to while not linked
+    u32 cross_stub = 0;                        // code offset of a lookup through the jump cache; 0: none
+    Block* linked = nullptr;                   // where it goes now; Interpret: what followed the last time
+    const Instruction* instruction = nullptr;  // Interpret: ready to be executed; null: it is fetched again
+    ExitSite* next = nullptr;                  // of the same block
+    ExitSite *next_incoming = nullptr, *previous_incoming = nullptr;  // of Block::incoming of `linked`
 };
 
 // Host instructions from `host` (offset in the block's code) belong to guest instruction `index`; the guest's ESP is
@@ -75,7 +77,7 @@ struct SideEntry {
 };
 
 // A translation in the code cache: of guest instructions one behind the other. Control may go on behind branches and
-// calls, and jump about inside.
+// calls, and jump about inside. It and all that belongs to it lie in the arena of its region.
 struct Block {
     BlockKey key;
     u32 eip = 0;
@@ -87,16 +89,17 @@ struct Block {
     bool counted_repeat = false;  // counting mode: a repeated string instruction, alone
     Physical second_page{};
     PageGroup* group = nullptr;
-    std::vector<u32> eips;
+    std::span<const u32> eips;
     struct Stretch {
         u16 begin, end;  // indexes
     };
-    std::vector<Stretch> stretches;  // counting: instructions that are counted at once
-    std::vector<u32> return_sites;   // code offsets at which host RETs arrive
-    std::vector<SideEntry> side;
-    std::vector<std::unique_ptr<ExitSite>> exits;
-    std::vector<ExitSite*> incoming;
+    std::span<const Stretch> stretches;  // counting: instructions that are counted at once
+    std::span<const u32> return_sites;   // code offsets at which host RETs arrive
+    std::span<const SideEntry> side;
+    ExitSite* exits = nullptr;       // the last, and from there by `next`
+    ExitSite* incoming = nullptr;    // links that lead here
     ExitSite* stale_exit = nullptr;  // entries of a dead block lead here
+    Block* next_in_table = nullptr;
 
     // Counting: instructions that are counted when control has got to that one, but not retired.
     u16 counted_ahead(u32 index) const {

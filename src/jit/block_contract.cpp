@@ -52,8 +52,8 @@ EmittedCode block_contract(std::span<const u8> bytes, u64 address, const Block& 
     code.renews_stack_pointer = [&runtime](u64 target) { return target == runtime.exit; };
     code.entries = {block.entry - block.first};
     code.exit = runtime.exit;
-    for (const auto& site : block.exits) {
-        code.exit_sites.push_back(reinterpret_cast<u64>(site.get()));
+    for (const ExitSite* site = block.exits; site; site = site->next) {
+        code.exit_sites.push_back(reinterpret_cast<u64>(site));
         if (site->patch && !site->calls) code.links.push_back(site->patch - block.first);
     }
     code.may_touch_state = [](u64 offset, u32 count, bool write) { return permits(state_words, offset, count, write); };

@@ -32,19 +32,16 @@ bool CodeCache::contains(u64 host_address) const {
     return host_address >= runtime_.code_base && host_address < runtime_.code_base + memory_->size();
 }
 
-Block* CodeCache::find(const BlockKey& key) const {
-    auto found = blocks_.find(key);
-    return found == blocks_.end() ? nullptr : found->second;
-}
+Block* CodeCache::find(const BlockKey& key) const { return blocks_.find(key); }
 
 Block* CodeCache::block_at(u64 host_address) const {
     u32 offset = static_cast<u32>(host_address - runtime_.code_base);
     for (const Region& region : regions_) {
         if (offset < region.begin || offset >= region.at) continue;
         auto after = std::upper_bound(region.blocks.begin(), region.blocks.end(), offset,
-                                      [](u32 at, const std::unique_ptr<Block>& b) { return at < b->first; });
+                                      [](u32 at, const Block* b) { return at < b->first; });
         if (after == region.blocks.begin()) return nullptr;
-        Block* block = std::prev(after)->get();
+        Block* block = *std::prev(after);
         return offset < block->end ? block : nullptr;
     }
     return nullptr;
@@ -56,7 +53,7 @@ u64 CodeCache::code_bytes() const {
     return bytes;
 }
 
-Block* CodeCache::insert(const GuestBlock& guest, const std::function<bool(Encoder&, Block&)>& emit) {
+Block* CodeCache::insert(const GuestBlock& guest, const std::function<bool(Encoder&, Block&, Arena&)>& emit) {
     if (groups_.size() >= most_groups) clear();
     if (regions_[current_].end - regions_[current_].at < most_block_bytes) {
         if (before_eviction) before_eviction();
@@ -64,16 +61,19 @@ Block* CodeCache::insert(const GuestBlock& guest, const std::function<bool(Encod
         empty_region(regions_[current_]);
     }
     Region& region = regions_[current_];
-    auto owned = std::make_unique<Block>();
-    Block& block = *owned;
+    Arena::Mark before = region.arena.mark();
+    Block& block = *region.arena.make<Block>();
     Encoder encoder{memory_->writable() + region.at, host_address(region.at), most_block_bytes};
-    if (!emit(encoder, block)) return nullptr;
+    if (!emit(encoder, block, region.arena)) {
+        region.arena.rewind(before);
+        return nullptr;
+    }
     region.at = (block.end + 15) & ~15u;
-    region.blocks.push_back(std::move(owned));
+    region.blocks.push_back(&block);
     ++blocks_translated;
 
     if (Block* old = find(block.key)) invalidate(*old);
-    blocks_[block.key] = &block;
+    blocks_.add(block);
     auto use_page = [&](Physical page) {
         PageUsers& users = pages_[raw(page)];
         if (users.blocks.empty() && on_page_used) on_page_used(page);
@@ -110,8 +110,7 @@ void CodeCache::write_jump(u32 at, u32 target_offset) {
 void CodeCache::link(ExitSite& site, Block& target) {
     if (!site.patch || site.linked) return;
     patch_jump(site.patch, target.entry);
-    site.linked = &target;
-    target.incoming.push_back(&site);
+    note_link(site, target);
 }
 
 void CodeCache::link_across(ExitSite& site, Block& target) {
@@ -122,8 +121,7 @@ void CodeCache::link_across(ExitSite& site, Block& target) {
 
 void CodeCache::remember(ExitSite& site, Block& next) {
     if (site.linked || site.block->dead) return;
-    site.linked = &next;
-    next.incoming.push_back(&site);
+    note_link(site, next);
 }
 
 void CodeCache::look_up(ExitSite& site) {
@@ -132,9 +130,19 @@ void CodeCache::look_up(ExitSite& site) {
     site.block->group->looked_up.push_back(&site);
 }
 
+void CodeCache::note_link(ExitSite& site, Block& target) {
+    site.linked = &target;
+    site.previous_incoming = nullptr;
+    site.next_incoming = target.incoming;
+    if (target.incoming) target.incoming->previous_incoming = &site;
+    target.incoming = &site;
+}
+
 void CodeCache::forget_link(ExitSite& site) {
     if (!site.linked) return;
-    std::erase(site.linked->incoming, &site);
+    ExitSite*& before = site.previous_incoming ? site.previous_incoming->next_incoming : site.linked->incoming;
+    before = site.next_incoming;
+    if (site.next_incoming) site.next_incoming->previous_incoming = site.previous_incoming;
     site.linked = nullptr;
 }
 
@@ -192,8 +200,13 @@ void CodeCache::leave(u32 slot) {
 void CodeCache::leave_page(Block& block, Physical page) {
     auto users = pages_.find(raw(page));
     if (users == pages_.end()) return;
-    std::erase(users->second.blocks, &block);
-    if (!users->second.blocks.empty()) return;
+    std::vector<Block*>& blocks = users->second.blocks;
+    auto at = std::find(blocks.rbegin(), blocks.rend(), &block);  // the youngest die first
+    if (at != blocks.rend()) {
+        *at = blocks.back();
+        blocks.pop_back();
+    }
+    if (!blocks.empty()) return;
     pages_.erase(users);
     if (on_page_empty) on_page_empty(page);
 }
@@ -202,18 +215,17 @@ void CodeCache::invalidate(Block& block) {
     if (block.dead) return;
     block.dead = true;
     ++blocks_invalidated;
-    while (!block.incoming.empty()) unlink(*block.incoming.back());
-    for (auto& site : block.exits) {
-        std::erase(block.group->cross_links, site.get());
-        std::erase(block.group->looked_up, site.get());
+    while (block.incoming) unlink(*block.incoming);
+    for (ExitSite* site = block.exits; site; site = site->next) {
+        std::erase(block.group->cross_links, site);
+        std::erase(block.group->looked_up, site);
         if (site->linked) unlink(*site);
     }
     write_jump(block.entry, block.stale_exit->stub);
     // Who returns here goes on at the EIP in r11d.
     for (u32 site : block.return_sites) write_jump(site, static_cast<u32>(runtime_.lookup - runtime_.code_base));
     write_jump(block.indirect_entry, static_cast<u32>(runtime_.miss - runtime_.code_base));
-    auto found = blocks_.find(block.key);
-    if (found != blocks_.end() && found->second == &block) blocks_.erase(found);
+    blocks_.remove(block);
     leave_page(block, page_of(block.key.physical));
     if (block.straddles) leave_page(block, block.second_page);
 }
@@ -252,25 +264,37 @@ void CodeCache::invalidate(Physical page, u32 first_offset, u32 last_offset) {
 
 void CodeCache::invalidate_at(Linear address) {
     std::vector<Block*> doomed;
-    for (auto& [key, block] : blocks_)
-        if (raw(address) - raw(key.linear) < block->guest_bytes) doomed.push_back(block);
+    blocks_.for_each([&](Block& block) {
+        if (raw(address) - raw(block.key.linear) < block.guest_bytes) doomed.push_back(&block);
+    });
     for (Block* block : doomed) invalidate(*block);
 }
 
 void CodeCache::empty_region(Region& region) {
     u64 invalidated_before = blocks_invalidated;
-    for (auto& block : region.blocks) {
+    for (Block* block : region.blocks) {
         if (!block->dead) ++blocks_evicted;
         invalidate(*block);
     }
     blocks_invalidated = invalidated_before;
+    forget_blocks(region);
+}
+
+void CodeCache::forget_blocks(Region& region) {
     region.blocks.clear();
+    region.arena.rewind({});
     region.at = region.begin;
 }
 
 void CodeCache::clear() {
     if (before_eviction) before_eviction();
-    for (Region& region : regions_) empty_region(region);
+    // Nobody is left who could enter a block or link to it: none has to be taken leave of.
+    blocks_evicted += blocks_.size();
+    blocks_.clear();
+    for (Region& region : regions_) forget_blocks(region);
+    if (on_page_empty)
+        for (const auto& [page, users] : pages_) on_page_empty(Physical{page});
+    pages_.clear();
     for (auto& groups : joined_) groups.clear();
     global_groups_.clear();
     groups_.clear();

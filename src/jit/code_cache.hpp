@@ -12,7 +12,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "jit/arena.hpp"
 #include "jit/block.hpp"
+#include "jit/block_table.hpp"
 #include "jit/emitter.hpp"
 #include "jit/host_code_memory.hpp"
 #include "jit/page_group.hpp"
@@ -34,7 +36,7 @@ class CodeCache {
 
     // Translates: `emit` writes into the encoder and fills the block in; where it says false, nothing is kept, and null
     // is given back. May empty the oldest region first, after calling `before_eviction`.
-    Block* insert(const GuestBlock& guest, const std::function<bool(Encoder&, Block&)>& emit);
+    Block* insert(const GuestBlock& guest, const std::function<bool(Encoder&, Block&, Arena&)>& emit);
     std::function<void()> before_eviction;
 
     void link(ExitSite& site, Block& target);
@@ -64,14 +66,8 @@ class CodeCache {
     static constexpr u32 region_count = 8, most_block_bytes = 24 << 10, most_groups = 1 << 16;
     struct Region {
         u32 begin = 0, end = 0, at = 0;
-        std::vector<std::unique_ptr<Block>> blocks;  // by address
-    };
-    struct KeyHash {
-        std::size_t operator()(const BlockKey& k) const {
-            u64 h = raw(k.physical) * 0x9E3779B97F4A7C15ull ^ raw(k.linear) * 0xC2B2AE3D27D4EB4Full ^
-                    k.mode * 0x165667B19E3779F9ull;
-            return static_cast<std::size_t>(h ^ h >> 29);
-        }
+        std::vector<Block*> blocks;  // by address
+        Arena arena;
     };
     using GroupKey = BlockKey;  // of the page
     // Blocks with bytes on one physical page. Each byte of theirs has its bit in `code`; bits of dead blocks stay until
@@ -83,8 +79,10 @@ class CodeCache {
 
     void patch_jump(u32 rel32_offset, u32 target_offset);
     void write_jump(u32 at, u32 target_offset);
-    void forget_link(ExitSite& site);
+    static void note_link(ExitSite& site, Block& target);
+    static void forget_link(ExitSite& site);
     void empty_region(Region& region);
+    static void forget_blocks(Region& region);
     PageGroup& group_of(const GuestBlock& guest);
     void leave_page(Block& block, Physical page);
     static void mark_code(PageUsers& users, const Block& block, Physical page);
@@ -93,11 +91,11 @@ class CodeCache {
     Runtime runtime_;
     std::array<Region, region_count> regions_;
     u32 current_ = 0;
-    std::unordered_map<BlockKey, Block*, KeyHash> blocks_;
+    BlockTable blocks_;
     std::unordered_map<u64, PageUsers> pages_;
     std::array<std::vector<PageGroup*>, most_members> joined_;  // by slot
     std::vector<PageGroup*> global_groups_;
-    std::unordered_map<GroupKey, std::unique_ptr<PageGroup>, KeyHash> groups_;
+    std::unordered_map<GroupKey, std::unique_ptr<PageGroup>, BlockKeyHash> groups_;
 };
 
 }  // namespace vellum

@@ -264,9 +264,9 @@ Block* Translator::translate(const View& view, const BlockKey& key) {
         guest_block_.global = walked && (*walked).global;
         if (guest_block_.global) global_code_pages_.insert(raw(page_of(key.linear)));
     }
-    Block* block = cache_.insert(guest_block_, [&](Encoder& encoder, Block& out) {
+    Block* block = cache_.insert(guest_block_, [&](Encoder& encoder, Block& out, Arena& arena) {
         u64 address = encoder.here();
-        BlockEmitter{guest_block_, cache_.runtime(), config_, encoder, out}.emit();
+        BlockEmitter{guest_block_, cache_.runtime(), config_, encoder, arena, emit_tables_, out}.emit();
         return passes(encoder.bytes(), address, out);
     });
     translate_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -93,6 +93,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     ViewStates views_;
     std::vector<u32> breakpoints_;  // that translations heed
     GuestBlock guest_block_;        // reused, so that its vectors keep their memory
+    EmitTables emit_tables_;        // ... and these theirs
 
     std::vector<CodeMode> modes_;
     // What `code_mode` and `loaded_segments` look at, and what came of it the last time: for level 3 and for the

@@ -4,6 +4,15 @@
 
 namespace vellum {
 
+void EmitTables::clear() {
+    stubs.clear();
+    inner_jumps.clear();
+    labels.clear();
+    side.clear();
+    stretches.clear();
+    return_sites.clear();
+}
+
 // Indirect transfers arrive with the wanted EIP in r11d, which the jump cache knows by its low half only.
 //   mov r9,rcx; lea ecx,[r11-eip]; jrcxz same; mov rcx,r9; jmp miss; same: mov rcx,r9
 void BlockEmitter::emit_indirect_entry() {
@@ -54,14 +63,15 @@ void BlockEmitter::emit_gauge(u32 count) {
 }
 
 ExitSite* BlockEmitter::new_exit(ExitSite::Kind kind, u32 at, u32 next) {
-    auto site = std::make_unique<ExitSite>();
+    ExitSite* site = arena_.make<ExitSite>();
     site->kind = kind;
     site->eip = at;
     site->next_eip = next;
     site->block = &out_;
     site->ahead = static_cast<u16>(stretch_end_ - index_);
-    out_.exits.push_back(std::move(site));
-    return out_.exits.back().get();
+    site->next = out_.exits;
+    out_.exits = site;
+    return site;
 }
 
 bool BlockEmitter::same_page(u32 at) const {
@@ -80,7 +90,7 @@ ExitSite* BlockEmitter::new_interpreter_exit() {
     site->stays_on_page = same_page(next_eip());
     Instruction ready = in();
     // What lies on a second page may change without the block being told.
-    if (!guest_.straddles && prepare(ready)) site->instruction = std::make_unique<Instruction>(ready);
+    if (!guest_.straddles && prepare(ready)) site->instruction = arena_.make(ready);
     return site;
 }
 
@@ -92,7 +102,7 @@ void BlockEmitter::exit_to_interpreter() {
 }
 
 void BlockEmitter::leave_to_interpreter_at(u32 rel32, i32 esp_delta) {
-    stubs_.push_back({rel32, new_interpreter_exit(), esp_delta, settled_});
+    tables_.stubs.push_back({rel32, new_interpreter_exit(), esp_delta, settled_});
 }
 
 // r12 may move by little without normalising, and only in blocks that access the stack.
@@ -110,7 +120,7 @@ void BlockEmitter::flush_stack_pointer() {
 }
 
 void BlockEmitter::note_side_entry(u8 swapped) {
-    out_.side.push_back({code_offset(), static_cast<u16>(index_), swapped, pending_});
+    tables_.side.push_back({code_offset(), static_cast<u16>(index_), swapped, pending_});
 }
 
 // Where the patched entries of a dead block lead.
@@ -122,7 +132,7 @@ void BlockEmitter::emit_stale_exit() {
 }
 
 void BlockEmitter::emit_stubs() {
-    for (const Stub& stub : stubs_) {
+    for (const EmitTables::Stub& stub : tables_.stubs) {
         e_.land(stub.at);
         stub.site->stub = code_offset();
         if (stub.esp_delta != 0) shift_stack_pointer(stub.esp_delta, stub.settled);
@@ -139,7 +149,7 @@ void BlockEmitter::emit_stubs() {
 void BlockEmitter::begin_label() {
     flush_stack_pointer();
     settled_ = false;
-    labels_[index_] = e_.size();
+    tables_.labels[index_] = e_.size();
 }
 
 // Instructions up to the next branch, call or label are counted at once: either none or all of them are executed, or
@@ -158,7 +168,7 @@ void BlockEmitter::begin_stretch() {
     stretch_end_ = end;
     if (!config_.counting && !config_.gauge) return;
     flush_stack_pointer();
-    out_.stretches.push_back({static_cast<u16>(index_), static_cast<u16>(end)});
+    tables_.stretches.push_back({static_cast<u16>(index_), static_cast<u16>(end)});
     config_.counting ? emit_counting(end - index_) : emit_gauge(end - index_);
 }
 
@@ -224,7 +234,7 @@ void BlockEmitter::emit_plain(Rule rule) {
 void BlockEmitter::emit() {
     out_.key = guest_.key;
     out_.eip = guest_.eip;
-    out_.eips = guest_.eips;
+    out_.eips = arena_.copy(guest_.eips);
     out_.instructions = static_cast<u16>(guest_.instructions.size());
     out_.guest_bytes = guest_.eips.back() - guest_.eip;
     out_.straddles = guest_.straddles;
@@ -234,7 +244,8 @@ void BlockEmitter::emit() {
     emit_indirect_entry();
     out_.entry = code_offset();
     u32 size = static_cast<u32>(guest_.instructions.size());
-    labels_.resize(size);
+    tables_.clear();
+    tables_.labels.resize(size);
     bool open = true;
     for (index_ = 0; index_ < size; ++index_) {
         if (guest_.labels[index_])
@@ -248,9 +259,12 @@ void BlockEmitter::emit() {
         flush_stack_pointer();
         edge(guest_.eips.back());
     }
-    for (const InnerJump& jump : inner_jumps_) e_.land_at(jump.at, labels_[jump.index]);
+    for (const EmitTables::InnerJump& jump : tables_.inner_jumps) e_.land_at(jump.at, tables_.labels[jump.index]);
     emit_stubs();
     out_.end = code_offset();
+    out_.stretches = arena_.copy(tables_.stretches);
+    out_.return_sites = arena_.copy(tables_.return_sites);
+    out_.side = arena_.copy(tables_.side);
 }
 
 }  // namespace vellum

@@ -20,7 +20,7 @@ bool BlockEmitter::stays_inside(u32 at, u32 target) {
     if (found == end || *found != target) return false;
     auto index = static_cast<u32>(found - guest_.eips.begin());
     if (!guest_.labels[index]) return false;
-    inner_jumps_.push_back({at, index});
+    tables_.inner_jumps.push_back({at, index});
     return true;
 }
 
@@ -29,7 +29,7 @@ ExitSite* BlockEmitter::note_edge(u32 at, u32 target) {
     site->stays_on_page = same_page(target);
     site->ahead = 0;
     site->patch = static_cast<u32>(code_offset() - e_.size() + at);
-    stubs_.push_back({at, site, 0, true});
+    tables_.stubs.push_back({at, site, 0, true});
     return site;
 }
 
@@ -111,7 +111,7 @@ bool BlockEmitter::emit_call() {
 // A host RET comes here if the guest's return address (r11d) is on the host's return stack too. It may be another one:
 // the guest is free to return where it likes.
 bool BlockEmitter::emit_return_site() {
-    out_.return_sites.push_back(code_offset());
+    tables_.return_sites.push_back(code_offset());
     emit_compare_target(next_eip(), runtime_.lookup);
     settled_ = false;
     if (!goes_on()) edge(next_eip());

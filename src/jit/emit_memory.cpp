@@ -56,7 +56,7 @@ void BlockEmitter::leave_unless_within() {
     e_.load32(rcx, upper);
     u32 inside = e_.jrcxz_forward();
     e_.mov64(rcx, r10);
-    leave_to_interpreter_at(e_.jmp_forward(), out_.side.back().esp_delta);
+    leave_to_interpreter_at(e_.jmp_forward(), tables_.side.back().esp_delta);
     e_.land_short(inside);
     e_.mov64(rcx, r10);
 }

@@ -2,9 +2,9 @@
 // registers.hpp.
 #pragma once
 
-#include <memory>
 #include <vector>
 
+#include "jit/arena.hpp"
 #include "jit/block.hpp"
 #include "jit/config.hpp"
 #include "jit/encoder.hpp"
@@ -24,23 +24,45 @@ struct Runtime {
     u64 enter = 0, enter_fpu = 0;
 };
 
-// Code offsets of what retranslation and the fault handler want to know are put into `out`.
-class BlockEmitter {
- public:
-    BlockEmitter(const GuestBlock& guest, const Runtime& runtime, const TranslatorConfig& config, Encoder& encoder,
-                 Block& out)
-        : guest_{guest}, mode_{guest.mode}, runtime_{runtime}, config_{config}, e_{encoder}, out_{out} {}
-
-    void emit();
-
- private:
+// What grows while a block is emitted.
+struct EmitTables {
     struct Stub {
         u32 at;  // rel32 in the encoder's bytes
         ExitSite* site;
         i32 esp_delta;
         bool settled;
     };
+    struct InnerJump {
+        u32 at;  // rel32 in the encoder's bytes
+        u32 index;
+    };
+    std::vector<Stub> stubs;
+    std::vector<InnerJump> inner_jumps;
+    std::vector<u32> labels;  // places in the encoder's bytes, by index; only those of labels count
+    std::vector<SideEntry> side;
+    std::vector<Block::Stretch> stretches;
+    std::vector<u32> return_sites;
+    void clear();
+};
 
+// Code offsets of what retranslation and the fault handler want to know are put into `out`, whose tables and exits come
+// to lie in `arena`. `tables`: any, their contents are of no matter.
+class BlockEmitter {
+ public:
+    BlockEmitter(const GuestBlock& guest, const Runtime& runtime, const TranslatorConfig& config, Encoder& encoder,
+                 Arena& arena, EmitTables& tables, Block& out)
+        : guest_{guest},
+          mode_{guest.mode},
+          runtime_{runtime},
+          config_{config},
+          e_{encoder},
+          arena_{arena},
+          tables_{tables},
+          out_{out} {}
+
+    void emit();
+
+ private:
     // --- frame of the block (emit_block.cpp)
     void emit_indirect_entry();
     void emit_compare_target(u32 wanted, u64 otherwise);
@@ -157,18 +179,13 @@ class BlockEmitter {
     const Runtime& runtime_;
     const TranslatorConfig& config_;
     Encoder& e_;
+    Arena& arena_;
+    EmitTables& tables_;
     Block& out_;
     u32 index_ = 0;
     i32 pending_ = 0;       // guest ESP = r12 + pending_
     bool settled_ = false;  // r12 is known to be near the window: the block has accessed the stack or normalised it
-    std::vector<Stub> stubs_;
-    struct InnerJump {
-        u32 at;  // rel32 in the encoder's bytes
-        u32 index;
-    };
-    std::vector<InnerJump> inner_jumps_;
-    std::vector<u32> labels_;  // places in the encoder's bytes, by index; only those of labels count
-    u32 stretch_end_ = 0;      // index behind the instructions that are counted together
+    u32 stretch_end_ = 0;   // index behind the instructions that are counted together
 };
 
 }  // namespace vellum
