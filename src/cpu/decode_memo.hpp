@@ -1,5 +1,5 @@
 // Decoded instructions by their bytes alone, wherever they are. Programs say the same few instructions over and over
-// (push ebp; mov ebp,esp), blocks overlap, and patched code comes back: nine of ten need not be decoded again. Nobody
+// (push ebp; mov ebp,esp), blocks overlap, and patched code comes back: four of five need not be decoded again. Nobody
 // has to tell it of changed memory, because it is asked with the bytes that are there now.
 #pragma once
 
@@ -16,7 +16,7 @@ class DecodeMemo {
     const Instruction* decode(std::span<const u8> bytes, bool code32, DecodeStatus& status);
 
  private:
-    static constexpr u32 entries_log2 = 14;  // two megabytes: a quarter of that decodes twice as often
+    static constexpr u32 entries_log2 = 14;  // two megabytes: with a quarter of that half as many again are decoded
     struct Entry {
         Instruction in;  // length 0: nothing is known
         bool code32 = false;
