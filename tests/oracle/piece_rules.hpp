@@ -19,7 +19,8 @@ bool stays_near(const Cpu& cpu, const Instruction& in);
 
 // What need not agree, by the instructions that a piece executed.
 struct Tolerance {
-    u32 cr2 = 0, flags = 0;
+    u32 flags = 0;
+    u32 image_bytes = 0;  // of an operand whose bytes may be read in any order: either address of a fault may be told
     bool order_of_faults = false, order_of_reads = false, alignment_may_vary = false, dot_product = false;
 
     void executes(const Instruction& in);
