@@ -71,9 +71,9 @@ bool stays_near(const Cpu& cpu, const Instruction& in) {
 void Tolerance::executes(const Instruction& in) {
     // The order in which the bytes of an image are read is the processor's own affair. (AMD's begin FXRSTOR with the
     // last one.)
-    if (in.mnemonic == ZYDIS_MNEMONIC_FLDENV || in.mnemonic == ZYDIS_MNEMONIC_FRSTOR ||
-        in.mnemonic == ZYDIS_MNEMONIC_FXRSTOR)
-        image_bytes = 512;
+    bool image = in.mnemonic == ZYDIS_MNEMONIC_FLDENV || in.mnemonic == ZYDIS_MNEMONIC_FRSTOR ||
+                 in.mnemonic == ZYDIS_MNEMONIC_FXRSTOR;
+    image_bytes = image ? 512 : 0;
     // So it is whether CALL looks at its target or at the stack first; here it does as the manual's pseudocode.
     order_of_faults = in.mnemonic == ZYDIS_MNEMONIC_CALL;
     // And which operand of CMPS is read first: Intel's processors begin with the source, AMD's with the destination.
