@@ -4,6 +4,7 @@
 
 #include "base/archive.hpp"
 #include "cpu/breakpoints.hpp"
+#include "cpu/fpu.hpp"
 
 namespace vellum {
 
@@ -82,7 +83,11 @@ void serialize(CpuState& state, Archive& archive) {
     archive(state.sysenter_cs, state.sysenter_esp, state.sysenter_eip, state.tsc_offset, state.pat, state.misc_enable,
             state.mtrr_def_type, state.mtrr_fixed, state.mtrr_variable);
     serialize(state.fpu, archive);
-    if (archive.loading() && !plausible(state)) archive.refuse();
+    if (!archive.loading()) return;
+    // A file can hold what these registers cannot.
+    state.fpu.control = x87::control_word(state.fpu.control);
+    clear_fpu_pointers(state.fpu);
+    if (!plausible(state)) archive.refuse();
 }
 
 }  // namespace vellum

@@ -68,6 +68,21 @@ TEST_CASE("cpu state: what is saved comes back") {
     CHECK(loaded.fpu.xmm[7][15] == 0xEE);
 }
 
+// An engine that took the FPU's state from the host and back lost them, the other one did not.
+TEST_CASE("cpu state: x87 pointers and reserved control bits that a file holds are forgotten") {
+    CpuState state = busy_state(), loaded;
+    state.fpu.opcode = 0x195;
+    state.fpu.instruction_offset = 0x1000;
+    state.fpu.data_selector = 0x10;
+    u16 control = state.fpu.control;
+    state.fpu.control |= 0xE080;
+    REQUIRE(load(loaded, state));
+    CHECK(loaded.fpu.opcode == 0);
+    CHECK(loaded.fpu.instruction_offset == 0);
+    CHECK(loaded.fpu.data_selector == 0);
+    CHECK(loaded.fpu.control == control);
+}
+
 TEST_CASE("cpu state: a snapshot that promises impossible registers is refused") {
     CpuState state = busy_state(), loaded;
     state.cpl = 7;

@@ -283,7 +283,6 @@ bool CodeMachine::patch_registers(const CodeInput& input) {
     Archive load = Archive::loader(bytes);
     serialize(state_, load);
     state_.instructions = 0;
-    state_.fpu.control = x87::control_word(state_.fpu.control);  // a file can hold others, a register cannot
     return load.ok();
 }
 
