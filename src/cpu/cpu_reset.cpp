@@ -40,6 +40,14 @@ void serialize(FxImage& fpu, Archive& archive) {
     for (auto& xmm : fpu.xmm) archive(xmm);
 }
 
+// A file can hold what the FPU cannot: it would last until an engine takes the FPU's state back from the host.
+void forget_what_no_register_holds(FxImage& fpu) {
+    constexpr std::size_t register_bytes = 10;
+    fpu.control = x87::control_word(fpu.control);
+    clear_fpu_pointers(fpu);
+    for (auto& st : fpu.st) std::fill(std::begin(st) + register_bytes, std::end(st), u8{0});
+}
+
 // What generated code and the interpreter take for granted, a file may not promise.
 bool plausible(const CpuState& state) {
     bool wide = false;
@@ -84,9 +92,7 @@ void serialize(CpuState& state, Archive& archive) {
             state.mtrr_def_type, state.mtrr_fixed, state.mtrr_variable);
     serialize(state.fpu, archive);
     if (!archive.loading()) return;
-    // A file can hold what these registers cannot.
-    state.fpu.control = x87::control_word(state.fpu.control);
-    clear_fpu_pointers(state.fpu);
+    forget_what_no_register_holds(state.fpu);
     if (!plausible(state)) archive.refuse();
 }
 
