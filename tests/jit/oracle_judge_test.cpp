@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "oracle/campaign.hpp"
+#include "oracle/stale_entries.hpp"
 
 namespace vellum::test {
 
@@ -60,6 +61,27 @@ Piece piece_with_inc() {
 }
 
 Stretch flat_pieces(u64 pieces) { return {OracleMode::Flat32, 3, variants()[0], 1, 0, pieces}; }
+
+// The first data page's entry in the page table, and what it may become.
+constexpr u32 data_entry = 0x10102000 + (OracleLayout::data >> page_shift & 0x3FF) * 4;
+constexpr u32 other_frame = 0x14023 + 0x3000;  // the second data page
+
+std::vector<u8> with_word(std::vector<u8> opening, u32 value) {
+    for (u32 i = 0; i < 4; ++i) opening.push_back(static_cast<u8>(value >> 8 * i));
+    return opening;
+}
+PieceItem load_eax(u32 from) { return {with_word({0xA1}, from)}; }
+PieceItem store(u32 to, u32 value) { return {with_word(with_word({0xC7, 0x05}, to), value)}; }
+PieceItem invlpg(u32 linear) { return {with_word({0x0F, 0x01, 0x3D}, linear)}; }
+const PieceItem nop{{0x90}}, reload_cr3{{0x0F, 0x20, 0xD8, 0x0F, 0x22, 0xD8}};
+
+Piece supervisor_piece(std::vector<PieceItem> items) {
+    Piece piece = piece_with_inc();
+    piece.cpl = 0;
+    piece.for_host = false;
+    piece.items = std::move(items);
+    return piece;
+}
 
 }  // namespace
 
@@ -133,6 +155,64 @@ TEST_CASE("oracle: judge: a piece that counts in memory is not taken for one tha
     machine.load(piece, piece.code_pages(), PieceMemory{});
     CHECK(walker.walk(true).ends);
     CHECK(machine.state.instructions > 500);
+}
+
+TEST_CASE("oracle: judge: an entry that was changed and not flushed is stale, by the flush that is missing") {
+    using L = OracleLayout;
+    struct Case {
+        const char* name;
+        bool stale;
+        std::vector<PieceItem> between;  // a first instruction, which finds nothing remembered, and eight more
+    };
+    PieceItem change = store(data_entry, other_frame),
+              set_accessed{with_word(with_word({0x81, 0x0D}, data_entry), 0x60)},
+              clear_dirty{with_word(with_word({0x81, 0x25}, data_entry), ~0x40u)};
+    PieceItem set_pge{{0x0F, 0x20, 0xE0, 0x0C, 0x80, 0x0F, 0x22, 0xE0}};
+    PieceItem make_global{with_word(with_word({0x81, 0x0D}, data_entry), 0x100)};
+    const Case cases[] = {
+        {"none", true, {change}},
+        {"another page", true, {change, invlpg(L::data + page_size)}},
+        {"its page", false, {change, invlpg(L::data + 5)}},
+        {"CR3", false, {change, reload_cr3}},
+        {"A and D set", false, {set_accessed}},
+        {"D cleared", true, {store(L::data, 1), clear_dirty}},
+        {"D cleared and flushed", false, {store(L::data, 1), clear_dirty, reload_cr3}},
+        {"not present before", false, {store(data_entry, 0), invlpg(L::data), change}},
+        {"CR3 while global", true, {set_pge, make_global, invlpg(L::data), change, reload_cr3}},
+        {"PGE switched on", false, {make_global, invlpg(L::data), change, set_pge}},
+    };
+    for (const Case& c : cases) {
+        INFO(c.name);
+        PieceMachine machine{OracleMode::Flat32, 0, make_interpreter};
+        Piece piece = supervisor_piece(c.between);
+        piece.items.insert(piece.items.begin(), nop);
+        piece.items.insert(piece.items.end(), 8, nop);
+        machine.load(piece, piece.code_pages(), PieceMemory{});
+        CHECK(runs_on_stale_entries(machine) == c.stale);
+    }
+}
+
+// Seen once in two million pieces: pushes had made another instruction of the INVLPG before it was reached.
+TEST_CASE("oracle: judge: engines may differ behind a change of the page table without its flush, and only there") {
+    std::vector<PieceItem> items{load_eax(OracleLayout::data), reload_cr3, store(data_entry, other_frame)};
+    items.insert(items.end(), 8, nop);
+    items.push_back(load_eax(OracleLayout::data));
+    PieceMemory memory;
+    memory.data[0] = 1;
+    Judge judge{OracleMode::Flat32, 0, variants()[0], nullptr};
+    Verdict verdict = judge.judge(supervisor_piece(items), memory);
+    CHECK(verdict.right());
+    CHECK(verdict.left_to_chance);
+
+    items.insert(items.begin() + 3, invlpg(OracleLayout::data));
+    verdict = judge.judge(supervisor_piece(items), memory);
+    CHECK(verdict.right());
+    CHECK_FALSE(verdict.left_to_chance);
+
+    Judge mistaken{OracleMode::Flat32, 0, false,
+                   [](Cpu& cpu) { return std::make_unique<MistakenEngine>(cpu, change_carry); }, nullptr};
+    items.push_back({{0x41}});  // inc ecx
+    CHECK_FALSE(mistaken.judge(supervisor_piece(items), memory).right());
 }
 
 }  // namespace vellum::test

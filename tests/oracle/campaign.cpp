@@ -33,14 +33,16 @@ void Totals::add(const Totals& more) {
     on_bt += more.on_bt;
     instructions += more.instructions;
     wrong += more.wrong;
+    left_to_chance += more.left_to_chance;
     for (auto [vector, count] : more.ends) ends[vector] += count;
 }
 
 std::string Totals::text() const {
     std::string by_vector;
     for (auto [vector, count] : ends) by_vector += fmt::format(" {}:{}", vector, count);
-    return fmt::format("{} pieces, {} on bt, {} on the host, {} instructions, {} wrong; ends by vector:{}", pieces,
-                       on_bt, on_host, instructions, wrong, by_vector);
+    return fmt::format(
+        "{} pieces, {} on bt, {} on the host, {} instructions, {} left to chance, {} wrong; ends by vector:{}", pieces,
+        on_bt, on_host, instructions, left_to_chance, wrong, by_vector);
 }
 
 const char* name_of(OracleMode mode) {
@@ -116,6 +118,7 @@ Verdict WorldRun::judge(u64 number, const Piece& piece, Judge::Compared compared
     ++totals.pieces;
     totals.on_host += verdict.on_host;
     totals.on_bt += verdict.on_bt;
+    totals.left_to_chance += verdict.left_to_chance;
     totals.instructions += verdict.instructions;
     ++totals.ends[verdict.vector];
     return verdict;

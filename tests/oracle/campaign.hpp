@@ -10,7 +10,7 @@
 namespace vellum::test {
 
 struct Totals {
-    u64 pieces = 0, on_host = 0, on_bt = 0, instructions = 0, wrong = 0;
+    u64 pieces = 0, on_host = 0, on_bt = 0, instructions = 0, wrong = 0, left_to_chance = 0;
     std::map<u8, u64> ends;  // by vector
 
     void add(const Totals& more);

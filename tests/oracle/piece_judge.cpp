@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "jit/translator.hpp"
+#include "oracle/stale_entries.hpp"
 
 namespace vellum::test {
 
@@ -190,6 +191,15 @@ void Judge::run_in_terms(const Piece& piece, const PieceMemory& memory, Verdict&
     }
 }
 
+void Judge::drop_what_is_left_to_chance(const Piece& piece, const PieceMemory& memory, Verdict& verdict) {
+    if (verdict.of_bt.empty() || piece.for_host || piece.cpl != 0) return;
+    interp_.begin_again();
+    interp_.load(piece, code_, memory);
+    interp_.state.instruction_limit = ~u64{0};
+    verdict.left_to_chance = runs_on_stale_entries(interp_);
+    if (verdict.left_to_chance) verdict.of_bt.clear();
+}
+
 Verdict Judge::judge(const Piece& piece, const PieceMemory& memory, Compared compared) {
     Verdict verdict;
     dot_product_ = has_dot_product(piece);
@@ -200,6 +210,7 @@ Verdict Judge::judge(const Piece& piece, const PieceMemory& memory, Compared com
     if (counting_) {
         run_in_terms(piece, memory, verdict);
         verdict.instructions = interp_.state.instructions;
+        drop_what_is_left_to_chance(piece, memory, verdict);
         dirty_ = !piece.for_host || interp_.control_changed();
         return verdict;
     }
@@ -209,6 +220,7 @@ Verdict Judge::judge(const Piece& piece, const PieceMemory& memory, Compared com
     if (auto end = interp_.end()) verdict.vector = end->how.vector;
     if (walk.ends && walk.for_host) run_host(piece, memory, walk, verdict);
     run_translator(piece, memory, walk, verdict);
+    drop_what_is_left_to_chance(piece, memory, verdict);
     dirty_ = !piece.for_host || interp_.control_changed();
     if (verdict.on_bt || dirty_) return verdict;
     // Only the interpreter has touched pages.

@@ -26,6 +26,7 @@ struct Verdict {
     u64 instructions = 0;  // executed by the interpreter
     u8 vector = 0;         // of the exception at the end
     std::vector<std::string> of_interp, of_bt;  // differences: interp from host, bt from interp
+    bool left_to_chance = false;  // differences of bt were dropped: it changed the page table and did not flush
     bool right() const { return of_interp.empty() && of_bt.empty(); }
 };
 
@@ -55,6 +56,7 @@ class Judge {
     void run_translator(const Piece& piece, const PieceMemory& memory, const Walk& walk, Verdict& verdict);
     void run_in_terms(const Piece& piece, const PieceMemory& memory, Verdict& verdict);
     Stop run_bt(Verdict& verdict);
+    void drop_what_is_left_to_chance(const Piece& piece, const PieceMemory& memory, Verdict& verdict);
     void compare_engines(std::vector<std::string>& differences, std::string_view when);
     void compare_segments(std::vector<std::string>& differences) const;
     void compare_fpu(std::vector<std::string>& differences) const;

@@ -14,8 +14,8 @@ using L = OracleLayout;
 
 // Segments of real mode reach past the piece's pages, the last of which is number 30.
 constexpr u64 machine_ram(OracleMode mode) { return (mode == OracleMode::Real ? 64 : 32) * page_size; }
-constexpr u32 directory = 1 * page_size, table = 2 * page_size, tables_page = 4, tasks_page = 5, handlers_page = 6,
-              stack_page = 7;
+constexpr u32 directory = PieceMachine::directory_page * page_size, table = PieceMachine::table_page * page_size,
+              tables_page = 4, tasks_page = 5, handlers_page = 6, stack_page = 7;
 constexpr u32 present_user_writable = 7, present_user = 5, present_writable = 3;
 constexpr u32 supervisor = 0x10100000;  // linear address of physical page 0, as far as it is mapped
 constexpr u32 gdt = tables_page * page_size, idt = gdt + 0x800, tss = tasks_page * page_size, ldt = tss + 0x800,

@@ -13,6 +13,9 @@ namespace vellum::test {
 
 class PieceMachine : public TestMachine {
  public:
+    // Numbers of the physical pages that CR3 and the piece's directory entry lead to.
+    static constexpr u32 directory_page = 1, table_page = 2;
+
     PieceMachine(OracleMode mode, u8 cpl, const EngineFactory& make);
 
     // Ready to run the piece, whose code_pages() are `code`. What earlier pieces left in translations and windows
