@@ -1,6 +1,6 @@
 // What leaves translated code and comes back: instructions that the interpreter executes without fetching them, the way
 // back by the jump cache, and accesses that are tried again after the guest's page fault handler.
-#include "jit/guest_program.hpp"
+#include "jit/paged_program.hpp"
 #include "jit/system_fixture.hpp"
 
 using namespace vellum;
@@ -9,31 +9,15 @@ namespace x86 = asmjit::x86;
 
 namespace {
 
-// Pages 40h to FFh of a table are the guest's to fill; #PF goes to `handler`. `entry` is in EDX.
-struct PagedPair : EnginePair<FlatMachine> {
-    static constexpr u32 directory = 0x40000, table = 0x41000, handler = 0x5000, touched = 0x80, pages = 32;
+// Some pages are the guest's to enter when they are touched.
+struct PagedPair : PagedProgram {
+    static constexpr u32 touched = 0x80, pages = 32;
 
     PagedPair() {
         both([](FlatMachine& m) {
-            m.poke_value<u32>(directory, table | 7);
-            for (u32 page = 0; page < 256; ++page)
-                m.poke_value<u32>(table + 4 * page, page >= touched && page < touched + pages ? 0 : page << 12 | 0x67);
-            m.poke_value<u64>(FlatMachine::idt_at + 8 * vector::pf, u64{0x8E00} << 32 | 8u << 16 | handler);
-            m.state.cr3 = directory;
-            m.state.cr0 |= cr0::pg | cr0::wp;
+            for (u32 page = touched; page < touched + pages; ++page) m.poke_value<u32>(entry_of(page), 0);
             m.engine->state_replaced();
         });
-    }
-    template <typename Program, typename Handler>
-    void run(Program program, Handler on_fault) {
-        auto code = assemble(FlatMachine::code_at, program), faults = assemble(handler, on_fault);
-        both([&](FlatMachine& m) {
-            m.poke(FlatMachine::code_at, code);
-            m.poke(handler, faults);
-            m.state.eip = FlatMachine::code_at;
-        });
-        for (int i = 0; i < 1000 && interp.state.activity == Activity::Running; ++i) REQUIRE(advance(100) == "");
-        CHECK(interp.state.activity == Activity::Halted);
     }
     EngineStatistics statistics() const { return bt.engine->statistics(); }
 };

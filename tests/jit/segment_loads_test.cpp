@@ -1,7 +1,7 @@
 // Loads of segment registers with what they hold already, which translated code does by itself while their descriptor
 // is still the same, and reads of control registers.
 #include "cpu/segments.hpp"
-#include "jit/guest_program.hpp"
+#include "jit/paged_program.hpp"
 #include "jit/system_fixture.hpp"
 
 using namespace vellum;
@@ -288,36 +288,35 @@ TEST_CASE("segment loads: a table that is no memory is asked for its descriptor"
 
 namespace {
 
-// Selector 1010h, of which GDT page 22h tells, is in ES. #PF goes to `handler`.
-struct PagedTable : EnginePair<FlatMachine> {
-    static constexpr u32 directory = 0x40000, table = 0x41000, handler = 0x5000, entry = table + 4 * 0x22;
+// Selector 1010h, of which GDT page 22h tells, is in ES.
+struct PagedTable : PagedProgram {
+    static constexpr u32 table_page = 0x22, entry = entry_of(table_page);
     static constexpr u16 far_data = 0x1010;
 
     PagedTable() {
         both([](FlatMachine& m) {
-            m.poke_value<u32>(directory, table | 7);
-            for (u32 page = 0; page < 256; ++page) m.poke_value<u32>(table + 4 * page, page << 12 | 0x63);
-            m.poke_value<u64>(FlatMachine::idt_at + 8 * vector::pf, u64{0x8E00} << 32 | 8u << 16 | handler);
             m.poke_value<u64>(gdt + far_data, 0x00CF93000000FFFF);
             m.state.gdtr.limit = 0x1FFF;
             m.state.segment(Seg::Es).selector = far_data;
-            m.state.cr3 = directory;
-            m.state.cr0 |= cr0::pg | cr0::wp;
-            m.engine->state_replaced();
         });
-    }
-    template <typename Program, typename Handler>
-    void run(Program program, Handler on_fault) {
-        auto code = assemble(FlatMachine::code_at, program), faults = assemble(handler, on_fault);
-        both([&](FlatMachine& m) {
-            m.poke(FlatMachine::code_at, code);
-            m.poke(handler, faults);
-            m.state.eip = FlatMachine::code_at;
-        });
-        for (int i = 0; i < 1000 && interp.state.activity == Activity::Running; ++i) REQUIRE(advance(10) == "");
-        CHECK(interp.state.activity == Activity::Halted);
     }
 };
+
+// Twenty times: loads ES, changes the entry of the table's page, and loads it again.
+template <typename Change, typename Again>
+void load_around(x86::Assembler& a, Change change, Again load_again) {
+    auto again = a.newLabel();
+    a.mov(x86::esi, 20);
+    a.mov(x86::ecx, PagedTable::far_data);
+    a.bind(again);
+    a.mov(x86::es, x86::ecx);
+    change();
+    a.invlpg(x86::ptr(PagedTable::table_page << page_shift));
+    load_again();
+    a.dec(x86::esi);
+    a.jnz(again);
+    a.hlt();
+}
 
 }  // namespace
 
@@ -325,21 +324,14 @@ TEST_CASE("segment loads: a table's page that is missing faults as the superviso
     PagedTable pair;
     pair.run(
         [](x86::Assembler& a) {
-            auto again = a.newLabel();
-            a.mov(x86::esi, 20);
-            a.mov(x86::ecx, PagedTable::far_data);
-            a.bind(again);
-            a.mov(x86::es, x86::ecx);
-            a.mov(x86::dword_ptr(PagedTable::entry), 0x22002);  // not present
-            a.invlpg(x86::ptr(0x22000));
-            a.stc();
-            a.mov(x86::es, x86::ecx);
-            a.adc(x86::edi, 0);
-            a.push(x86::ecx);
-            a.pop(x86::es);
-            a.dec(x86::esi);
-            a.jnz(again);
-            a.hlt();
+            auto take_away = [&] { a.mov(x86::dword_ptr(PagedTable::entry), 0x22002); };  // not present
+            load_around(a, take_away, [&] {
+                a.stc();
+                a.mov(x86::es, x86::ecx);
+                a.adc(x86::edi, 0);
+                a.push(x86::ecx);
+                a.pop(x86::es);
+            });
         },
         [](x86::Assembler& a) {
             a.mov(x86::eax, x86::cr2);
@@ -360,20 +352,13 @@ TEST_CASE("segment loads: the descriptor is that of the page which the tables sh
     pair.both([](FlatMachine& m) { m.poke_value<u64>(0x60010, 0x00CF93000040FFFF); });
     pair.run(
         [](x86::Assembler& a) {
-            auto again = a.newLabel();
-            a.mov(x86::esi, 20);
-            a.mov(x86::ecx, PagedTable::far_data);
-            a.bind(again);
-            a.mov(x86::es, x86::ecx);
-            a.xor_(x86::dword_ptr(PagedTable::entry), 0x42000);
-            a.invlpg(x86::ptr(0x22000));
-            a.mov(x86::es, x86::ecx);
-            x86::Mem word = x86::dword_ptr(data);
-            word.setSegment(x86::es);
-            a.add(word, x86::esi);
-            a.dec(x86::esi);
-            a.jnz(again);
-            a.hlt();
+            auto exchange = [&] { a.xor_(x86::dword_ptr(PagedTable::entry), 0x42000); };
+            load_around(a, exchange, [&] {
+                a.mov(x86::es, x86::ecx);
+                x86::Mem word = x86::dword_ptr(data);
+                word.setSegment(x86::es);
+                a.add(word, x86::esi);
+            });
         },
         [](x86::Assembler& a) { a.hlt(); });
     CHECK(pair.interp.peek<u32>(data + 0x40) == 110);
