@@ -54,6 +54,10 @@ bool prepare(Instruction& in) {
     return true;
 }
 
-void execute_prepared(Cpu& cpu, const Instruction& in) { conclude(cpu, in.execute(cpu, in), in.length, 0, false); }
+bool execute_prepared(Cpu& cpu, const Instruction& in) {
+    Fault f = in.execute(cpu, in);
+    conclude(cpu, f, in.length, 0, false);
+    return f.kind == Fault::Kind::Exception;
+}
 
 }  // namespace vellum

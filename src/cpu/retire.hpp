@@ -20,7 +20,7 @@ void conclude(Cpu& cpu, Fault f, u32 length, u32 held_off, bool single_step);
 // Names the function of a decoded instruction. False: it is #UD, or repeats itself up to the instruction limit.
 bool prepare(Instruction& in);
 // Executes what `prepare` said yes to, whose bytes are those at CS:EIP. Nothing but the instruction has to be thought
-// of: no TF, RF, shadow, enabled breakpoint or waiting debug trap.
-void execute_prepared(Cpu& cpu, const Instruction& in);
+// of: no TF, RF, shadow, enabled breakpoint or waiting debug trap. Did it raise an exception?
+bool execute_prepared(Cpu& cpu, const Instruction& in);
 
 }  // namespace vellum

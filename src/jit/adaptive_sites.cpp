@@ -10,27 +10,55 @@ constexpr u32 patience = 16;     // faults at one site before it becomes a callo
 constexpr u32 first_term = 256;  // callouts before it is tried again; doubled each time
 constexpr u32 most_doublings = 12;
 constexpr std::size_t most_sites = 1 << 16;
+// A page fault in translated code costs as much as some thirty callouts: a signal, and a page that is mapped.
+constexpr u32 probation = 32, page_fault_term = 256, most_callouts_per_fault = 8;
 }  // namespace
 
-bool AdaptiveSites::note_fault(Physical at) {
+AdaptiveSites::Site& AdaptiveSites::site_at(Physical at) {
     if (sites_.size() >= most_sites) clear();
+    return sites_[raw(at)];
+}
+
+void AdaptiveSites::begin_term(Physical at, Site& site, u32 term) {
     pages_.insert(raw(page_of(at)));
-    Site& site = sites_[raw(at)];
-    if (++site.faults < patience) return false;
     site.faults = 0;
-    site.budget = first_term << std::min(site.terms, most_doublings);
+    site.term = site.left = term;
+}
+
+bool AdaptiveSites::note_fault(Physical at) {
+    Site& site = site_at(at);
+    if (++site.faults < patience) return false;
+    begin_term(at, site, first_term << std::min(site.terms, most_doublings));
+    site.for_page_faults = false;
+    return true;
+}
+
+bool AdaptiveSites::note_page_fault(Physical at) {
+    Site& site = site_at(at);
+    if (++site.faults < patience << std::min(site.terms, most_doublings)) return false;
+    begin_term(at, site, probation);
+    site.for_page_faults = true;
+    return true;
+}
+
+bool AdaptiveSites::end_of_term(Physical at, bool faulted) {
+    auto found = sites_.find(raw(at));
+    if (found == sites_.end() || found->second.term == 0) return true;
+    Site& site = found->second;
+    site.faults += faulted;
+    if (--site.left != 0) return false;
+    if (site.for_page_faults && site.faults * most_callouts_per_fault >= site.term) {
+        begin_term(at, site, page_fault_term);
+        return false;
+    }
+    site.faults = site.term = 0;
     ++site.terms;
     return true;
 }
 
-bool AdaptiveSites::end_of_term(Physical at) {
-    auto site = sites_.find(raw(at));
-    return site != sites_.end() && site->second.budget != 0 && --site->second.budget == 0;
-}
-
 bool AdaptiveSites::is_callout(Physical at) const {
     auto site = sites_.find(raw(at));
-    return site != sites_.end() && site->second.budget != 0;
+    return site != sites_.end() && site->second.term != 0;
 }
 
 void AdaptiveSites::clear() {

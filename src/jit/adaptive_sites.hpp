@@ -1,5 +1,5 @@
-// Instructions that keep faulting where the interpreter has to help. Each becomes a callout, for a while: what it
-// touches may change. By physical address of the instruction.
+// Instructions that keep faulting. Each becomes a callout, for a while: what it touches may change. By physical address
+// of the instruction.
 #pragma once
 
 #include <unordered_map>
@@ -11,10 +11,13 @@ namespace vellum {
 
 class AdaptiveSites {
  public:
-    // It faulted in translated code. True: from now on it is to be a callout.
+    // It faulted in translated code, where the interpreter has to help. True: from now on it is to be a callout.
     bool note_fault(Physical at);
-    // It was executed as a callout. True: that was the last of its term, and it is to be translated again.
-    bool end_of_term(Physical at);
+    // The same of a page fault of the guest's own. As a callout it is looked at whether it keeps meeting fresh pages.
+    bool note_page_fault(Physical at);
+    // It was executed as a callout, and `faulted` or did not. True: that was the last time, and it is to be translated
+    // again.
+    bool end_of_term(Physical at, bool faulted);
 
     bool none_on(Physical page) const { return !pages_.contains(raw(page)); }
     bool is_callout(Physical at) const;
@@ -22,12 +25,18 @@ class AdaptiveSites {
 
  private:
     struct Site {
-        u32 faults = 0;
-        u32 budget = 0;  // callouts left before it is tried in translated code again; 0: it is translated
-        u32 terms = 0;   // how often it has been a callout: each term is longer
+        u32 faults = 0;  // while it is translated; as a callout for page faults: those of the term
+        u32 term = 0;    // callouts before it is judged again; 0: it is translated
+        u32 left = 0;    // ... of which so many are still to come
+        u32 terms = 0;   // how often it has been a callout and was given up: the next time takes longer, or more faults
+        bool for_page_faults = false;
     };
+
+    Site& site_at(Physical at);
+    void begin_term(Physical at, Site& site, u32 term);
+
     std::unordered_map<u64, Site> sites_;
-    std::unordered_set<u64> pages_;  // that have sites
+    std::unordered_set<u64> pages_;  // that have had callouts
 };
 
 }  // namespace vellum

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -57,7 +58,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
 
     // --- steps.cpp: what the interpreter does for translated code
     void step();
-    void execute(const Instruction& in);
+    bool execute(const Instruction& in);
     bool step_for_debugger();
     void step_at_site(const ExitSite& site);
     void execute_faulted(const ExitSite& site);
@@ -134,8 +135,8 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     } faulted_access_;
     u64 repeated_fault_address_ = 0, repeated_fault_rip_ = 0;
     u32 repeated_faults_ = 0;
-    bool site_needs_monitor_ = false;
-    Block* site_to_retranslate_ = nullptr;  // once the interpreter has done its instruction
+    enum class SiteFault : u8 { Other, NeedsHelp, GuestPage } site_fault_{};  // of the access that faulted last
+    std::optional<Physical> site_to_retranslate_;  // once the interpreter has done its instruction
     ControlState known_control_{};
     u64 cr3_before_ = 0;
     u64 executed_ = 0;  // instructions that translated code left, besides those that the interpreter counts

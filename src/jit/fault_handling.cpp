@@ -47,11 +47,12 @@ void Translator::leave_at(HostFault& fault, const Block& block, const SideEntry&
     fault.rip = cache_.runtime().exit;
 }
 
-// An instruction that keeps faulting where the interpreter has to help is retranslated as a callout.
+// An instruction that keeps faulting is retranslated as a callout.
 void Translator::note_faulting_site(const Block& block, u32 index) {
-    if (!config_.adaptive_sites) return;
+    if (!config_.adaptive_sites || site_fault_ == SiteFault::Other) return;
     Physical at = block.key.physical + (block.eips[index] - block.eip);
-    if (sites_.note_fault(at)) site_to_retranslate_ = const_cast<Block*>(&block);
+    if (site_fault_ == SiteFault::GuestPage ? sites_.note_page_fault(at) : sites_.note_fault(at))
+        site_to_retranslate_ = at;
 }
 
 // A page that held code is written: most often it has become a page of data (the guest gave it to somebody else), and
@@ -102,16 +103,17 @@ bool Translator::try_fill(HostFault& fault, const Block& running) {
             case AddressSpaces::Fill::Mapped: ++window_fills_; return repeated_faults_ < most_repetitions;
             case AddressSpaces::Fill::GuestFault:
                 ++guest_page_faults_;
+                site_fault_ = SiteFault::GuestPage;
                 faulted_access_ = {true, fault.write ? Access::Write : Access::Read, address, 0, view_->slot};
                 return false;
             case AddressSpaces::Fill::Mmio:
                 ++mmio_faults_;
-                site_needs_monitor_ = true;
+                site_fault_ = SiteFault::NeedsHelp;
                 return false;
             case AddressSpaces::Fill::WatchedWrite:
                 ++code_write_faults_;
                 if (release_page(address, running)) return true;
-                site_needs_monitor_ = true;
+                site_fault_ = SiteFault::NeedsHelp;
                 return false;
         }
     }
@@ -140,7 +142,7 @@ bool Translator::on_host_fault(HostFault& fault) {
                                   [](u32 at, const SideEntry& entry) { return at < entry.host; });
     if (after == block->side.begin()) return false;
     const SideEntry& entry = *std::prev(after);
-    site_needs_monitor_ = false;
+    site_fault_ = SiteFault::Other;
     if (fault.kind == HostFault::Kind::Page) {
         if (is_poll(fault.rip)) {
             leave_at(fault, *block, entry, ExitSite::Kind::Boundary);
@@ -151,7 +153,7 @@ bool Translator::on_host_fault(HostFault& fault) {
     if (entry.swapped != SideEntry::not_swapped) swap_low_bytes(fault.registers[entry.swapped]);
     leave_at(fault, *block, entry, ExitSite::Kind::Fault);
     faulted_access_.eip = fault_exit_.eip;
-    if (site_needs_monitor_) note_faulting_site(*block, entry.index);
+    note_faulting_site(*block, entry.index);
     return true;
 }
 

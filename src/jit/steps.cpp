@@ -47,16 +47,17 @@ void Translator::step() {
     tell_windows(ZYDIS_MNEMONIC_INVALID, Linear{}, generation);
 }
 
-// What a block left to the interpreter.
-void Translator::execute(const Instruction& in) {
+// What a block left to the interpreter. Did it raise an exception?
+bool Translator::execute(const Instruction& in) {
     Linear invalidated{};
     if (in.mnemonic == ZYDIS_MNEMONIC_INVLPG) invalidated = invalidated_address(in);
     u64 generation = cpu_.mmu.generation();
     cr3_before_ = state_.cr3;
     u64 instructions = state_.instructions;
-    execute_prepared(cpu_, in);
+    bool faulted = execute_prepared(cpu_, in);
     executed_ += state_.instructions - instructions;
     tell_windows(in.mnemonic, invalidated, generation);
+    return faulted;
 }
 
 bool Translator::step_for_debugger() {
@@ -81,7 +82,10 @@ void Translator::execute_faulted(const ExitSite& site) {
     const Instruction* decoded = memo_.decode(bytes, modes_[block.key.mode].code32(), status);
     if (!decoded) return step();
     Instruction in = *decoded;
-    prepare(in) ? execute(in) : step();
+    if (prepare(in))
+        execute(in);
+    else
+        step();
 }
 
 void Translator::step_at_site(const ExitSite& site) {
@@ -89,16 +93,18 @@ void Translator::step_at_site(const ExitSite& site) {
         ++callouts_[site.mnemonic];
     else
         ++exceptions_;
-    Block* doomed = std::exchange(site_to_retranslate_, nullptr);
-    if (site.adaptive && sites_.end_of_term(site.block->key.physical + (site.eip - site.block->eip)))
-        doomed = site.block;
+    std::optional<Physical> changed = std::exchange(site_to_retranslate_, std::nullopt), callout;
+    if (site.adaptive) callout = site.block->key.physical + (site.eip - site.block->eip);
+    bool faulted = false;
     if (site.instruction)
-        execute(*site.instruction);
+        faulted = execute(*site.instruction);
     else if (site.kind == ExitSite::Kind::Fault)
         execute_faulted(site);
     else
         step();
-    if (doomed) cache_.invalidate(*doomed);
+    if (callout && sites_.end_of_term(*callout, faulted)) changed = callout;
+    // In every block that has it: which of them is entered depends on where the guest's handlers return to.
+    if (changed) cache_.invalidate(page_of(*changed), offset_in_page(*changed), offset_in_page(*changed));
 }
 
 EngineStatistics Translator::statistics() const {

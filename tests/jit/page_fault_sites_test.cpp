@@ -1,0 +1,127 @@
+// Instructions that keep raising page faults of the guest's own become callouts, as long as they do.
+#include "jit/adaptive_sites.hpp"
+#include "jit/bytes.hpp"
+#include "jit/paged_program.hpp"
+
+using namespace vellum;
+using namespace vellum::test;
+namespace x86 = asmjit::x86;
+
+namespace {
+
+constexpr u32 stores = 64;  // to a page, where it is written more than once
+constexpr u32 page = 0x80, rounds = 400, address = page << page_shift;
+constexpr Physical site{0x12345};
+
+// `rounds` times: takes the page away, and lets the body touch it. EBX counts the page's faults.
+template <typename Body>
+void touch_a_missing_page(x86::Assembler& a, Body body) {
+    auto again = a.newLabel();
+    a.mov(x86::esi, rounds);
+    a.bind(again);
+    a.mov(x86::dword_ptr(PagedProgram::entry_of(page)), 0);
+    a.invlpg(x86::ptr(address));
+    body();
+    a.dec(x86::esi);
+    a.jnz(again);
+    a.hlt();
+}
+
+void enter_page(x86::Assembler& a) {
+    a.inc(x86::ebx);
+    a.mov(x86::dword_ptr(PagedProgram::entry_of(page)), address | 7);
+    a.add(x86::esp, 4);
+    a.iretd();
+}
+
+EngineStatistics statistics(const PagedProgram& pair) { return pair.bt.engine->statistics(); }
+
+// Executes a callout until its term ends; how often? `rate`: every so many times it faults.
+u32 callouts_of_term(AdaptiveSites& sites, u32 rate, u32 most) {
+    for (u32 n = 1; n <= most; ++n)
+        if (sites.end_of_term(site, n % rate == 0)) return n;
+    return most;
+}
+
+u32 faults_until_callout(AdaptiveSites& sites) {
+    for (u32 n = 1;; ++n)
+        if (sites.note_page_fault(site)) return n;
+}
+
+}  // namespace
+
+TEST_CASE("page fault sites: an instruction that meets a fresh page each time soon does so without signals", "[jit]") {
+    PagedProgram pair;
+    pair.run(
+        [](x86::Assembler& a) {
+            touch_a_missing_page(a, [&] {
+                a.add(x86::eax, 0x12345678);
+                a.adc(x86::dword_ptr(address), x86::esi);
+                a.adc(x86::edi, 0);
+            });
+        },
+        enter_page);
+    CHECK(pair.interp.reg(Reg::Ebx) == rounds);
+    CHECK(statistics(pair).guest_page_faults < 40);
+    CHECK(statistics(pair).window_fills < 40);
+    CHECK(statistics(pair).callouts.at("adc") > rounds);
+}
+
+// The handler returns to the instruction itself, where another block begins than the one that it faulted in.
+TEST_CASE("page fault sites: every block that holds the instruction leaves it to the interpreter", "[jit]") {
+    PagedProgram pair;
+    pair.run(
+        [](x86::Assembler& a) {
+            touch_a_missing_page(a, [&] {
+                a.mov(x86::ecx, x86::esi);
+                a.mov(x86::dword_ptr(address), x86::ecx);
+            });
+        },
+        enter_page);
+    CHECK(statistics(pair).callouts.at("mov") > 2 * (rounds - 40));
+    CHECK(statistics(pair).window_fills < 40);
+}
+
+TEST_CASE("page fault sites: one that seldom faults stays in translated code", "[jit]") {
+    PagedProgram pair;
+    pair.run(
+        [](x86::Assembler& a) {
+            touch_a_missing_page(a, [&] {
+                auto next = a.newLabel();
+                a.mov(x86::ecx, stores);
+                a.bind(next);
+                a.mov(x86::dword_ptr(address, x86::ecx, 2), x86::ecx);
+                a.dec(x86::ecx);
+                a.jnz(next);
+            });
+        },
+        enter_page);
+    CHECK(statistics(pair).callouts.at("mov") < rounds);
+    CHECK(statistics(pair).guest_page_faults > rounds / 2);
+}
+
+TEST_CASE("page fault sites: a site is tried for a short time and kept while it pays", "[jit]") {
+    AdaptiveSites sites;
+    CHECK(faults_until_callout(sites) == 16);
+    CHECK(sites.is_callout(site));
+    CHECK_FALSE(sites.none_on(page_of(site)));
+    CHECK(callouts_of_term(sites, 2, 5000) == 5000);
+    CHECK(callouts_of_term(sites, 5000, 5000) < 600);  // pages that are there: given up with the term
+    CHECK_FALSE(sites.is_callout(site));
+}
+
+TEST_CASE("page fault sites: one that does not pay is tried ever more seldom", "[jit]") {
+    AdaptiveSites sites;
+    for (u32 faults : {16u, 32u, 64u, 128u}) {
+        CHECK(faults_until_callout(sites) == faults);
+        CHECK(callouts_of_term(sites, 16, 5000) == 32);
+    }
+}
+
+TEST_CASE("page fault sites: callouts of sites that were forgotten end", "[jit]") {
+    AdaptiveSites sites;
+    faults_until_callout(sites);
+    sites.clear();
+    CHECK(sites.none_on(page_of(site)));
+    CHECK(sites.end_of_term(site, true));
+}
