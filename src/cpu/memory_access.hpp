@@ -155,9 +155,14 @@ inline OrFault<T> Cpu::read_linear(Linear address, Privilege as) {
 
 template <typename T>
 inline Fault Cpu::write_linear(Linear address, T value, Privilege as) {
+    Linear a{static_cast<u32>(raw(address))};
+    if (u8* page = mmu.write_page(page_of(a), as); page && access_detail::in_one_page<T>(a)) [[likely]] {
+        std::memcpy(page + offset_in_page(a), &value, sizeof value);
+        return Fault::none();
+    }
     std::array<u8, sizeof(T)> bytes;
     std::memcpy(bytes.data(), &value, sizeof value);
-    return access_detail::write_anywhere(*this, Linear{static_cast<u32>(raw(address))}, bytes, as);
+    return access_detail::write_anywhere(*this, a, bytes, as);
 }
 
 inline Fault Cpu::push(u32 value, u8 size) {

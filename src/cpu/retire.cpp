@@ -55,7 +55,12 @@ bool prepare(Instruction& in) {
 }
 
 bool execute_prepared(Cpu& cpu, const Instruction& in) {
+    CpuState& state = cpu.state;
     Fault f = in.execute(cpu, in);
+    if (f.kind == Fault::Kind::Retired && !state.debug_traps) [[likely]] {
+        ++state.instructions;
+        return false;
+    }
     conclude(cpu, f, in.length, 0, false);
     return f.kind == Fault::Kind::Exception;
 }

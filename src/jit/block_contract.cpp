@@ -27,7 +27,7 @@ constexpr Word state_words[] = {
     {offsetof(CpuState, attention), sizeof CpuState::attention},
     {offsetof(CpuState, eflags), sizeof CpuState::eflags},
     {offsetof(CpuState, cr0), sizeof CpuState::cr0},
-    {offsetof(CpuState, cr2), sizeof CpuState::cr2},
+    {offsetof(CpuState, cr2), sizeof CpuState::cr2, true},
     {offsetof(CpuState, cr3), sizeof CpuState::cr3},
     {offsetof(CpuState, cr4), sizeof CpuState::cr4},
     {offsetof(CpuState, seg), sizeof CpuState::seg},

@@ -19,8 +19,7 @@ namespace vellum {
 namespace {
 constexpr std::size_t most_modes = 1024;  // each CS of real-mode code is one
 constexpr u64 most_limit = u64{1} << 55;
-
-bool same_table(const DescriptorTable& a, const DescriptorTable& b) { return a.base == b.base && a.limit == b.limit; }
+constexpr u32 mode_flags = eflags::vm | eflags::iopl;
 }  // namespace
 
 Translator::Translator(Cpu& cpu, const TranslatorConfig& config)
@@ -115,7 +114,8 @@ Stop Translator::run_until_stopped() {
             continue;
         }
         // An interrupt may wait behind IF for long (GRUB runs so): blocks are linked all the same.
-        if (reasons && interpreter_.take_interrupt()) {
+        bool takable = reasons & ~u32{Attention::Interrupt} || state_.eflags & eflags::if_;
+        if (reasons && takable && interpreter_.take_interrupt()) {
             pending_link_ = nullptr;
             fpu_wanted_ = false;
             ++interrupts_;
@@ -131,39 +131,48 @@ Stop Translator::run_until_stopped() {
             near_limit_ = near_limit_ && state_.instruction_limit < state_.instructions + config_.most_instructions;
         } else {
             // What cannot be taken yet must not stop translated code at every poll.
-            if (reasons) attention.disarm();
+            if (reasons && attention.raised()) attention.disarm();
             run_block();
         }
     }
 }
 
+// At each callout: the segment registers are compared in words, without a call.
+bool Translator::is_current(const KnownMode& known) const {
+    static_assert(offsetof(CpuState, ldtr) == offsetof(CpuState, seg) + 6 * sizeof(Segment));
+    constexpr std::size_t words = sizeof known.segments / sizeof(u64);
+    u64 ours[words], theirs[words], difference = 0;
+    std::memcpy(ours, &known.segments, sizeof ours);
+    std::memcpy(theirs, reinterpret_cast<const u8*>(&state_) + offsetof(CpuState, seg), sizeof theirs);
+    for (std::size_t i = 0; i < words; ++i) difference |= ours[i] ^ theirs[i];
+    difference |= (known.cr0 ^ state_.cr0) | (known.cr4 ^ state_.cr4) | (known.gdtr.base ^ state_.gdtr.base);
+    return known.valid && difference == 0 && known.cpl == state_.cpl && known.fpu_live == fpu_wanted_ &&
+           known.flags == (state_.eflags & mode_flags) && known.gdtr.limit == state_.gdtr.limit;
+}
+
 // The number of the mode that the processor is in now; and what blocks compare loads of segment registers with.
 u32 Translator::current_mode() {
-    constexpr u32 flags = eflags::vm | eflags::iopl;
     KnownMode& known = known_modes_[2 * (state_.cpl == 3) + state_.segment(Seg::Fs).present()];
-    bool same = known.valid && known.cpl == state_.cpl && known.fpu_live == fpu_wanted_ && known.cr0 == state_.cr0 &&
-                known.cr4 == state_.cr4 && known.flags == (state_.eflags & flags) &&
-                same_table(known.gdtr, state_.gdtr) &&
-                std::memcmp(&known.ldtr, &state_.ldtr, sizeof state_.ldtr) == 0 &&
-                std::memcmp(known.segments.data(), state_.seg, sizeof state_.seg) == 0;
-    if (same) [[likely]] {
-        cache_.context().loaded_segments = known.loaded;
-        return known.number;
+    if (!is_current(known)) [[unlikely]] {
+        u32 number = mode_number(code_mode(state_, fpu_wanted_));
+        known = {.cr0 = state_.cr0,
+                 .cr4 = state_.cr4,
+                 .flags = state_.eflags & mode_flags,
+                 .cpl = state_.cpl,
+                 .fpu_live = fpu_wanted_,
+                 .valid = true,
+                 .number = number,
+                 .gdtr = state_.gdtr,
+                 .loaded = loaded_segments(state_)};
+        std::copy(std::begin(state_.seg), std::end(state_.seg), known.segments.begin());
+        known.segments.back() = state_.ldtr;
+        loaded_of_ = nullptr;
     }
-    u32 number = mode_number(code_mode(state_, fpu_wanted_));
-    known = {.cr0 = state_.cr0,
-             .cr4 = state_.cr4,
-             .flags = state_.eflags & flags,
-             .cpl = state_.cpl,
-             .fpu_live = fpu_wanted_,
-             .valid = true,
-             .number = number,
-             .gdtr = state_.gdtr,
-             .ldtr = state_.ldtr,
-             .loaded = loaded_segments(state_)};
-    std::copy(std::begin(state_.seg), std::end(state_.seg), known.segments.begin());
-    cache_.context().loaded_segments = known.loaded;
-    return number;
+    if (loaded_of_ != &known) {
+        loaded_of_ = &known;
+        cache_.context().loaded_segments = known.loaded;
+    }
+    return known.number;
 }
 
 u32 Translator::mode_number(const CodeMode& mode) {

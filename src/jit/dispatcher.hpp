@@ -29,6 +29,8 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     EngineStatistics statistics() const override;
 
  private:
+    struct KnownMode;
+
     // --- dispatcher.cpp
     void obey_debugger();
     Stop run_until_stopped();
@@ -46,6 +48,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     void finish_exit();
     void use_view(const View& view);
     u32 current_mode();
+    bool is_current(const KnownMode& known) const;
     u32 mode_number(const CodeMode& mode);
 
     static u64 time_stamp(void* translator);
@@ -100,16 +103,16 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     // What `code_mode` and `loaded_segments` look at, and what came of it the last time: for level 3 and for the
     // others, with FS null and not (Linux loads it at each entry, and makes it null again at each return).
     struct KnownMode {
-        std::array<Segment, 6> segments{};
+        std::array<Segment, 7> segments{};  // the last is LDTR, as in CpuState
         u64 cr0 = 0, cr4 = 0;
         u32 flags = 0;
         u8 cpl = 0;
         bool fpu_live = false, valid = false;
         u32 number = 0;
         DescriptorTable gdtr{};
-        Segment ldtr{};
         LoadedSegments loaded{};
     } known_modes_[4];
+    const KnownMode* loaded_of_ = nullptr;  // whose `loaded` the context holds
     bool fpu_wanted_ = false;
     bool near_limit_ = false;
     bool missed_ = false;  // the jump cache did not know the last target

@@ -220,6 +220,7 @@ void BlockEmitter::emit_plain(Rule rule) {
         case Rule::ToSegment: emit_to_segment(); break;
         case Rule::PopSegment: emit_pop_segment(); break;
         case Rule::FromControl: emit_from_control(); break;
+        case Rule::ToControl: emit_to_control(); break;
         case Rule::Leave: emit_leave(); break;
         case Rule::PushFlags: emit_push_flags(); break;
         case Rule::PopFlags: emit_pop_flags(); break;

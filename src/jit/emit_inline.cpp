@@ -4,6 +4,8 @@
 namespace vellum {
 
 namespace {
+constexpr std::size_t control_registers[] = {offsetof(CpuState, cr0), 0, offsetof(CpuState, cr2),
+                                             offsetof(CpuState, cr3), offsetof(CpuState, cr4)};
 constexpr u32 host_kept = eflags::arithmetic | eflags::df;  // live in the host's flags
 constexpr u8 jz = 4, jnz = 5, jump_short = 0xEB;
 }  // namespace
@@ -100,9 +102,25 @@ void BlockEmitter::leave_unless_loaded(Seg s) {
 }
 
 void BlockEmitter::emit_from_control() {
-    constexpr std::size_t words[] = {offsetof(CpuState, cr0), 0, offsetof(CpuState, cr2), offsetof(CpuState, cr3),
-                                     offsetof(CpuState, cr4)};
-    e_.load32(host_of(in().op[0].reg), HostMem::state(static_cast<u32>(words[in().op[1].reg])));
+    e_.load32(host_of(in().op[0].reg), HostMem::state(static_cast<u32>(control_registers[in().op[1].reg])));
+}
+
+// CR2 is a word like any other. CR0 and CR4 are the interpreter's, unless they are written with what they hold, which
+// changes nothing and cannot fault. No flag changes.
+void BlockEmitter::emit_to_control() {
+    HostReg value = host_of(in().op[1].reg);
+    HostMem word = HostMem::state(static_cast<u32>(control_registers[in().op[0].reg]));
+    if (in().op[0].reg == 2) return e_.store32(word, value);
+    e_.mov64(r14, rcx);
+    e_.mov32(r9, value);
+    e_.not32(r9);
+    e_.load32(r8, word);
+    e_.lea32(rcx, HostMem::at(r8, r9, 0, 1));
+    u32 same = e_.jrcxz_forward();
+    e_.mov64(rcx, r14);
+    leave_to_interpreter_at(e_.jmp_forward(), pending_);
+    e_.land_short(same);
+    e_.mov64(rcx, r14);
 }
 
 // The flags are put back before the store, which may fault.

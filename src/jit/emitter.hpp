@@ -168,6 +168,7 @@ class BlockEmitter {
     void emit_pop_segment();
     void leave_unless_loaded(Seg s);
     void emit_from_control();
+    void emit_to_control();
     void emit_push_flags();
     void emit_pop_flags();
     void emit_cli();

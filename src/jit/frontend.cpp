@@ -35,7 +35,8 @@ bool is_awaited(const GuestBlock& block) {
 }
 
 bool is_of_system_registers(Rule rule) {
-    return rule == Rule::ToSegment || rule == Rule::PopSegment || rule == Rule::FromControl;
+    return rule == Rule::ToSegment || rule == Rule::PopSegment || rule == Rule::FromControl ||
+           rule == Rule::ToControl;
 }
 
 bool is_repeated_string(const Instruction& in, Rule rule) { return rule == Rule::String && (in.rep || in.repne); }

@@ -263,6 +263,10 @@ bool may_be_loaded(u8 segment, const CodeMode& mode) {
 bool names_stack_pointer(const Operand& o) { return o.kind == Operand::Kind::Gpr && o.reg == 4; }
 
 Rule move_rule(const Instruction& in, const CodeMode& mode) {
+    if (in.op[0].kind == Operand::Kind::Control) {
+        bool writable = in.op[0].reg == 0 || in.op[0].reg == 2 || in.op[0].reg == 4;
+        return writable && is_level0(mode) && in.op[1].reg != 4 ? Rule::ToControl : Rule::Interpret;
+    }
     if (in.op[1].kind == Operand::Kind::Control) {
         bool readable = in.op[1].reg == 0 || (in.op[1].reg >= 2 && in.op[1].reg <= 4);
         return readable && is_level0(mode) && in.op[0].reg != 4 ? Rule::FromControl : Rule::Interpret;

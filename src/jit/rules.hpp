@@ -21,6 +21,7 @@ enum class Rule : u8 {
     ToSegment,    // MOV Sreg, r/m with what it holds already
     PopSegment,   // the same
     FromControl,  // MOV r, CRn
+    ToControl,    // MOV CR2, r; MOV CR0 or CR4, r with what it holds already
     Leave,
     PushFlags,
     PopFlags,

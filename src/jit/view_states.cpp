@@ -24,29 +24,19 @@ void ModeState::clear() {
     return_sp = empty_return_sp();
 }
 
-ViewStates::OfView& ViewStates::of_view(const View& view) {
-    if (view.slot >= views_.size()) views_.resize(view.slot + 1);
-    return views_[view.slot];
-}
-
-ModeState& ViewStates::state(const View& view, u32 mode) {
+ModeState& ViewStates::make_state(const View& view, u32 mode) {
     auto& modes = of_view(view).modes;
     if (mode >= modes.size()) modes.resize(mode + 1);
-    if (!modes[mode]) {
-        if (count_ >= most_states) forget();
-        modes[mode] = std::make_unique<ModeState>(underflow_);
-        ++count_;
-    }
+    if (count_ >= most_states) forget();
+    modes[mode] = std::make_unique<ModeState>(underflow_);
+    ++count_;
     return *modes[mode];
 }
 
-bool ViewStates::refresh(const View& view) {
-    OfView& state = of_view(view);
-    if (state.generation == view.code_generation) return false;
-    state.generation = view.code_generation;
-    for (auto& mode : state.modes)
+void ViewStates::empty(OfView& view, u64 generation) {
+    view.generation = generation;
+    for (auto& mode : view.modes)
         if (mode) mode->clear();
-    return true;
 }
 
 void ViewStates::expire(u32 slot) { views_.at(slot).generation = ~u64{0}; }

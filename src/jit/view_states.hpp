@@ -37,10 +37,21 @@ class ViewStates {
 
     // Good until the next call: the guest may use more modes (one for each CS of real-mode code) than there is room
     // for.
-    ModeState& state(const View& view, u32 mode);
+    ModeState& state(const View& view, u32 mode) {
+        OfView& of = of_view(view);
+        if (mode < of.modes.size() && of.modes[mode]) [[likely]]
+            return *of.modes[mode];
+        return make_state(view, mode);
+    }
     // Has anything from which code was translated gone from the view since the last call? Then its states are empty
     // now.
-    bool refresh(const View& view);
+    bool refresh(const View& view) {
+        OfView& of = of_view(view);
+        if (of.generation == view.code_generation) [[likely]]
+            return false;
+        empty(of, view.code_generation);
+        return true;
+    }
     void expire(u32 slot);  // as if something had gone from that view
     void clear();           // all views: code has been freed
     void forget();          // the same, and numbers of modes mean others from now on
@@ -51,7 +62,12 @@ class ViewStates {
         u64 generation = 0;                             // of the view, when last refreshed
         std::vector<std::unique_ptr<ModeState>> modes;  // by number
     };
-    OfView& of_view(const View& view);
+    OfView& of_view(const View& view) {
+        if (view.slot >= views_.size()) views_.resize(view.slot + 1);
+        return views_[view.slot];
+    }
+    ModeState& make_state(const View& view, u32 mode);
+    static void empty(OfView& view, u64 generation);
 
     u64 underflow_;
     std::vector<OfView> views_;  // by slot

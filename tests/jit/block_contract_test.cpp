@@ -61,13 +61,14 @@ TEST_CASE("block contract: the words of the context that blocks need, and not a 
     CHECK_FALSE(c.context_word(sizeof(JitContext), 1, false));
 }
 
-TEST_CASE("block contract: blocks write the instruction counter of the state and nothing else", "[jit]") {
+TEST_CASE("block contract: blocks write the instruction counter and CR2 of the state and nothing else", "[jit]") {
     Contract c;
     std::vector<std::size_t> written;
     for (std::size_t offset = 0; offset < sizeof(CpuState); ++offset)
         if (c.state_word(offset, 1, true)) written.push_back(offset);
-    REQUIRE(written.size() == sizeof CpuState::instructions);
+    REQUIRE(written.size() == sizeof CpuState::instructions + sizeof CpuState::cr2);
     CHECK(written.front() == offsetof(CpuState, instructions));
+    CHECK(written.back() == offsetof(CpuState, cr2) + sizeof CpuState::cr2 - 1);
     CHECK(c.state_word(offsetof(CpuState, seg) + offsetof(Segment, base), 4, false));
     CHECK(c.state_word(offsetof(CpuState, eflags), 4, false));
     CHECK(c.state_word(offsetof(CpuState, attention), 4, false));
