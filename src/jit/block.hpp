@@ -38,6 +38,9 @@ struct GuestBlock {
 struct Block;
 struct PageGroup;
 
+// How an exit to the interpreter may be taken without it (crossings.hpp).
+enum class Crossing : u8 { None, Sysenter, Sysexit, LoadFs };
+
 // A place where translated code leaves to the dispatcher, or is linked to another block instead.
 struct ExitSite {
     enum class Kind : u8 {
@@ -53,7 +56,9 @@ struct ExitSite {
     bool stays_on_page = false;  // the target lies on the page of the block
     bool adaptive = false;       // Interpret: only because the instruction kept faulting
     bool calls = false;          // Edge: `patch` is of a host CALL
-    u16 ahead = 0;               // instructions that are counted already, though not retired
+    Crossing crossing = Crossing::None;
+    u8 pops = 0;    // LoadFs: bytes that come off the stack then
+    u16 ahead = 0;  // instructions that are counted already, though not retired
     Mnemonic mnemonic = ZYDIS_MNEMONIC_INVALID;
     u32 eip = 0, next_eip = 0;
     Block* block = nullptr;                    // null for the runtime's own

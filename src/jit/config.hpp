@@ -28,6 +28,7 @@ struct TranslatorConfig {
     bool window_forms = true;         // [r13+base+d]; off: every operand through gs
     bool adaptive_sites = true;       // sites that keep faulting become callouts
     bool system_registers = true;     // level 0 reads control registers and reloads segment registers by itself
+    bool crossings = true;            // SYSENTER, SYSEXIT and loads of FS go on in emitted code
     bool other_segments = true;       // translate 16-bit code and segments that are not flat
     u32 most_instructions = 48;       // in a block
     u64 cache_bytes = u64{64} << 20;  // of emitted code, 1 MiB to 1 GiB

@@ -37,7 +37,8 @@ Translator::Translator(Cpu& cpu, const TranslatorConfig& config)
                  .behind_calls = config.regions && config.return_prediction,
                  .system_registers = config.system_registers}},
       cache_{config, indirect_exit_},
-      views_{cache_.runtime().underflow} {
+      views_{cache_.runtime().underflow},
+      crossings_{host_has_wrgsbase()} {
     indirect_exit_.kind = ExitSite::Kind::Indirect;
     fault_exit_.kind = ExitSite::Kind::Fault;
     cache_.context().state = reinterpret_cast<u64>(&state_);
@@ -65,6 +66,7 @@ void Translator::state_replaced() {
     cache_.clear();
     sites_.clear();
     released_.clear();
+    drop_places();
     fpu_wanted_ = false;
 }
 
@@ -83,6 +85,7 @@ Stop Translator::run() {
     next_block_ = nullptr;
     pending_link_ = nullptr;
     near_limit_ = false;
+    drop_places();
     obey_debugger();
     return run_until_stopped();
 }
@@ -150,29 +153,62 @@ bool Translator::is_current(const KnownMode& known) const {
            known.flags == (state_.eflags & mode_flags) && known.gdtr.limit == state_.gdtr.limit;
 }
 
-// The number of the mode that the processor is in now; and what blocks compare loads of segment registers with.
-u32 Translator::current_mode() {
+// The mode that the processor is in now.
+Translator::KnownMode& Translator::current_mode() {
     KnownMode& known = known_modes_[2 * (state_.cpl == 3) + state_.segment(Seg::Fs).present()];
-    if (!is_current(known)) [[unlikely]] {
-        u32 number = mode_number(code_mode(state_, fpu_wanted_));
-        known = {.cr0 = state_.cr0,
-                 .cr4 = state_.cr4,
-                 .flags = state_.eflags & mode_flags,
-                 .cpl = state_.cpl,
-                 .fpu_live = fpu_wanted_,
-                 .valid = true,
-                 .number = number,
-                 .gdtr = state_.gdtr,
-                 .loaded = loaded_segments(state_)};
-        std::copy(std::begin(state_.seg), std::end(state_.seg), known.segments.begin());
-        known.segments.back() = state_.ldtr;
-        loaded_of_ = nullptr;
+    if (is_current(known)) [[likely]]
+        return known;
+    u32 number = mode_number(code_mode(state_, fpu_wanted_));
+    known = {.cr0 = state_.cr0,
+             .cr4 = state_.cr4,
+             .flags = state_.eflags & mode_flags,
+             .cpl = state_.cpl,
+             .fpu_live = fpu_wanted_,
+             .valid = true,
+             .number = number,
+             .gdtr = state_.gdtr,
+             .loaded = loaded_segments(state_)};
+    std::copy(std::begin(state_.seg), std::end(state_.seg), known.segments.begin());
+    known.segments.back() = state_.ldtr;
+    loaded_ = nullptr;
+    return known;
+}
+
+// What emitted code must know to get from here to another mode by itself, and what blocks compare loads of segment
+// registers with. Alignment checks of level 3 are the interpreter's.
+void Translator::note_place(KnownMode& known, View& view) {
+    u32 number = static_cast<u32>(&known - known_modes_);
+    bool possible = config_.crossings && !fpu_wanted_ && !(state_.eflags & eflags::ac);
+    if (views_.times_forgotten() != times_forgotten_) {
+        times_forgotten_ = views_.times_forgotten();
+        drop_places();
     }
-    if (loaded_of_ != &known) {
-        loaded_of_ = &known;
-        cache_.context().loaded_segments = known.loaded;
+    if (possible && !(known.noted && crossings_.holds(number, state_, view, *mode_state_))) {
+        crossings_.note(number, state_, view, *mode_state_, known.loaded);
+        known.noted = true;
+        loaded_ = nullptr;
     }
-    return known.number;
+    place_ = possible ? &crossings_.place(number) : nullptr;
+    cache_.context().place = place_;
+    const LoadedSegments& loaded = possible ? crossings_.loaded(number) : known.loaded;
+    if (loaded_ == &loaded) return;
+    loaded_ = &loaded;
+    cache_.context().loaded_segments = loaded;
+}
+
+void Translator::drop_places() {
+    crossings_.drop();
+    loaded_ = nullptr;
+}
+
+// Translated code may run in another place than it was entered in.
+void Translator::follow_crossings() {
+    const Place* place = cache_.context().place;
+    if (place == place_) return;
+    place_ = place;
+    mode_state_ = place->mode_state;
+    view_ = place->view;
+    gs_base_ = place->window;
 }
 
 u32 Translator::mode_number(const CodeMode& mode) {
@@ -202,16 +238,19 @@ void Translator::run_block() {
         cache_.leave(view.slot);
         pending_link_ = nullptr;
         next_block_ = nullptr;
+        drop_places();
     }
     if (view_ != &view) next_block_ = nullptr;
     use_view(view);
     view_ = &view;
     if (faulted_access_.waits) anticipate_retry(view);
-    u32 number = current_mode();
+    KnownMode& known = current_mode();
+    u32 number = known.number;
     bool plain = modes_[number].flat_code() && modes_[number].code32();
     Block* block = nullptr;
     if (plain || config_.other_segments) {
         mode_state_ = &views_.state(view, number);
+        note_place(known, view);
         block = expected_block(view, number);
         if (!block && enter_by_jump_cache(number)) return finish_exit();
         if (!block) block = block_here(view, number);
@@ -313,6 +352,7 @@ void Translator::enter(u32 code_offset, u32 mode) {
     context.return_sp = mode_state_->return_sp;
     const Runtime& runtime = cache_.runtime();
     reinterpret_cast<EnterFunction>(context.fpu_live ? runtime.enter_fpu : runtime.enter)();
+    follow_crossings();
     mode_state_->return_sp = context.return_sp;
     leave();
 }

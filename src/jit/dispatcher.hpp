@@ -11,6 +11,7 @@
 #include "jit/adaptive_sites.hpp"
 #include "jit/address_spaces.hpp"
 #include "jit/code_cache.hpp"
+#include "jit/crossings.hpp"
 #include "jit/frontend.hpp"
 #include "jit/host_faults.hpp"
 #include "jit/translator.hpp"
@@ -47,7 +48,10 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     void take_over_fpu(const FxImage& saved);
     void finish_exit();
     void use_view(const View& view);
-    u32 current_mode();
+    KnownMode& current_mode();
+    void note_place(KnownMode& known, View& view);
+    void drop_places();
+    void follow_crossings();
     bool is_current(const KnownMode& known) const;
     u32 mode_number(const CodeMode& mode);
 
@@ -107,12 +111,15 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
         u64 cr0 = 0, cr4 = 0;
         u32 flags = 0;
         u8 cpl = 0;
-        bool fpu_live = false, valid = false;
+        bool fpu_live = false, valid = false, noted = false;  // `noted`: its Place is this
         u32 number = 0;
         DescriptorTable gdtr{};
         LoadedSegments loaded{};
     } known_modes_[4];
-    const KnownMode* loaded_of_ = nullptr;  // whose `loaded` the context holds
+    const LoadedSegments* loaded_ = nullptr;  // what the context holds a copy of
+    Crossings crossings_;
+    const Place* place_ = nullptr;  // the context's, as far as `mode_state_` and `view_` know
+    u64 times_forgotten_ = 0;
     bool fpu_wanted_ = false;
     bool near_limit_ = false;
     bool missed_ = false;  // the jump cache did not know the last target

@@ -98,11 +98,15 @@ void BlockEmitter::exit_to_interpreter() {
     flush_stack_pointer();
     ExitSite* site = new_interpreter_exit();
     site->adaptive = guest_.adaptive[index_];
+    if (in().mnemonic == ZYDIS_MNEMONIC_SYSENTER) site->crossing = Crossing::Sysenter;
+    if (in().mnemonic == ZYDIS_MNEMONIC_SYSEXIT) site->crossing = Crossing::Sysexit;
     exit_here(site);
 }
 
-void BlockEmitter::leave_to_interpreter_at(u32 rel32, i32 esp_delta) {
-    tables_.stubs.push_back({rel32, new_interpreter_exit(), esp_delta, settled_});
+ExitSite* BlockEmitter::leave_to_interpreter_at(u32 rel32, i32 esp_delta) {
+    ExitSite* site = new_interpreter_exit();
+    tables_.stubs.push_back({rel32, site, esp_delta, settled_});
+    return site;
 }
 
 // r12 may move by little without normalising, and only in blocks that access the stack.
@@ -200,6 +204,7 @@ bool BlockEmitter::emit_end(Rule rule) {
         case Rule::Loop: emit_loop(); break;
         case Rule::JumpIndirect: emit_jump_indirect(); break;
         case Rule::Return: emit_return(); break;
+        case Rule::LoadFs: emit_load_fs(); break;
         default: exit_to_interpreter();
     }
     return false;

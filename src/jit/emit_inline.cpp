@@ -50,26 +50,48 @@ void BlockEmitter::emit_from_segment() {
     e_.op({.code = 0x8B, .p66 = true}, to, r8);
 }
 
-void BlockEmitter::emit_to_segment() {
+void BlockEmitter::load_selector() {
     const Operand& from = in().op[1];
     if (from.kind == Operand::Kind::Memory)
         e_.load16(r11, memory_operand(2));
     else
         e_.movzx16(r11, host_of(from.reg));
-    leave_unless_loaded(static_cast<Seg>(in().op[0].reg));
+}
+
+// What changes FS may be a crossing: to null, for which the stub has only the selector to compare.
+void BlockEmitter::emit_to_segment() {
+    Seg s = static_cast<Seg>(in().op[0].reg);
+    load_selector();
+    ExitSite* other = leave_unless_loaded(s);
+    if (s == Seg::Fs) other->crossing = Crossing::LoadFs;
+}
+
+// FS is null. What blocks compare with is then what it held where a way leads, if one does.
+void BlockEmitter::emit_load_fs() {
+    load_selector();
+    leave_unless_loaded(Seg::Fs);
+    flush_stack_pointer();
+    ExitSite* site = new_interpreter_exit();
+    site->crossing = Crossing::LoadFs;
+    exit_here(site);
 }
 
 // The stack moves by the operand's size; only two bytes are read.
 void BlockEmitter::emit_pop_segment() {
+    Seg s = static_cast<Seg>(in().op[0].reg);
     e_.load16(r11, stack_slot(pending_));
-    leave_unless_loaded(static_cast<Seg>(in().op[0].reg));
+    ExitSite* other = leave_unless_loaded(s);
+    if (s == Seg::Fs) {
+        other->crossing = Crossing::LoadFs;
+        other->pops = in().operand_size;
+    }
     pending_ += in().operand_size;
 }
 
 // r11d: the selector. To the interpreter unless the register was loaded with it and its descriptor is still what it was
 // then. The window shows the tables as level 0 sees them, which is how the processor reads them. No flag changes, and
-// where the read may fault all guest registers are what they were.
-void BlockEmitter::leave_unless_loaded(Seg s) {
+// where the read may fault all guest registers are what they were. The exit finds the selector's complement in r11d.
+ExitSite* BlockEmitter::leave_unless_loaded(Seg s) {
     const LoadedSegment& loaded = runtime_.context->loaded_segments[static_cast<u8>(s)];
     HostMem difference = word(runtime_.context->scratch), upper = difference;
     upper.target += 4;
@@ -96,9 +118,10 @@ void BlockEmitter::leave_unless_loaded(Seg s) {
     e_.land_short(other_selector);
     e_.land_short(other_low);
     e_.mov64(rcx, r14);
-    leave_to_interpreter_at(e_.jmp_forward(), pending_);
+    ExitSite* other = leave_to_interpreter_at(e_.jmp_forward(), pending_);
     e_.land_short(same);
     e_.mov64(rcx, r14);
+    return other;
 }
 
 void BlockEmitter::emit_from_control() {

@@ -83,7 +83,7 @@ class BlockEmitter {
     ExitSite* new_interpreter_exit();
     void exit_here(ExitSite* site);
     void exit_to_interpreter();                              // the block ends with this instruction
-    void leave_to_interpreter_at(u32 rel32, i32 esp_delta);  // a jump out of the middle
+    ExitSite* leave_to_interpreter_at(u32 rel32, i32 esp_delta);  // a jump out of the middle
     void flush_stack_pointer();
     void shift_stack_pointer(i32 by, bool settled);
     void normalise_stack_pointer() {  // r12 holds ESP alone
@@ -166,7 +166,9 @@ class BlockEmitter {
     void emit_from_segment();
     void emit_to_segment();
     void emit_pop_segment();
-    void leave_unless_loaded(Seg s);
+    void load_selector();
+    ExitSite* leave_unless_loaded(Seg s);
+    void emit_load_fs();
     void emit_from_control();
     void emit_to_control();
     void emit_push_flags();

@@ -126,6 +126,7 @@ bool Translator::try_fill(HostFault& fault, const Block& running) {
 
 bool Translator::on_host_fault(HostFault& fault) {
     if (!view_ || !cache_.contains(fault.rip)) return false;
+    follow_crossings();
     if (fault.rip == cache_.runtime().lookup_poll) {
         fault.registers[r10] = reinterpret_cast<u64>(&indirect_exit_);
         fault.rip = cache_.runtime().exit;

@@ -36,7 +36,7 @@ bool is_awaited(const GuestBlock& block) {
 
 bool is_of_system_registers(Rule rule) {
     return rule == Rule::ToSegment || rule == Rule::PopSegment || rule == Rule::FromControl ||
-           rule == Rule::ToControl;
+           rule == Rule::ToControl || rule == Rule::LoadFs;
 }
 
 bool is_repeated_string(const Instruction& in, Rule rule) { return rule == Rule::String && (in.rep || in.repne); }

@@ -55,8 +55,10 @@ HostSparseMemory::~HostSparseMemory() { munmap(base_, bytes_ + 2 * guard_); }
 
 void HostSparseMemory::clear() { madvise(base_ + guard_, bytes_, MADV_DONTNEED); }
 
+bool host_has_wrgsbase() { return getauxval(AT_HWCAP2) & 2; }  // HWCAP2_FSGSBASE
+
 void host_set_gs_base(u64 base) {
-    static const bool has_wrgsbase = getauxval(AT_HWCAP2) & 2;  // HWCAP2_FSGSBASE
+    static const bool has_wrgsbase = host_has_wrgsbase();
     if (has_wrgsbase)
         asm volatile(".byte 0xf3, 0x48, 0x0f, 0xae, 0xd8" : : "a"(base));  // wrgsbase rax
     else

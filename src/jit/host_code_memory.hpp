@@ -47,5 +47,6 @@ class HostSparseMemory {
 
 // Makes gs.base the window, for gs: operands of emitted code.
 void host_set_gs_base(u64 base);
+bool host_has_wrgsbase();
 
 }  // namespace vellum

@@ -55,6 +55,7 @@ bool Translator::expel(u64 members) {
         u64 last = expelled_[static_cast<u32>(std::countr_zero(rest))];
         if (last && entries_ - last < entries_between) return false;
     }
+    if (members) drop_places();
     for (u64 rest = members; rest; rest &= rest - 1) {
         u32 slot = static_cast<u32>(std::countr_zero(rest));
         expelled_[slot] = entries_;

@@ -29,6 +29,7 @@ constexpr u8 no_reg = 0xFF;
 constexpr HostReg host_of(u8 guest) { return guest == 4 ? r12 : static_cast<HostReg>(guest); }
 
 struct ExitSite;
+struct Place;
 
 // One per translator, placed just below its code so that code reaches it RIP-relative.
 struct alignas(64) JitContext {
@@ -49,7 +50,8 @@ struct alignas(64) JitContext {
     u64 limit = 0;                       // CpuState::instruction_limit, at most 2^55
     u64 (*time_stamp)(void*) = nullptr;  // RDTSC: EDX:EAX, given `owner`
     void* owner = nullptr;
-    u64 repeat_start = 0;  // ECX before a repeated string instruction (counting mode)
+    const Place* place = nullptr;  // where translated code runs, if ways lead from there (crossings.hpp)
+    u64 repeat_start = 0;          // ECX before a repeated string instruction (counting mode)
     LoadedSegments loaded_segments;
     FxImage fpu;  // where FXSAVE writes; the guest's image must not get bytes 288-415
 };

@@ -260,6 +260,11 @@ bool may_be_loaded(u8 segment, const CodeMode& mode) {
     return data && is_level0(mode) && !mode.real() && mode.use(s) != SegmentUse::Interpreted;
 }
 
+bool is_null_fs(u8 segment, const CodeMode& mode) {
+    bool null = static_cast<Seg>(segment) == Seg::Fs && mode.use(Seg::Fs) == SegmentUse::Interpreted;
+    return null && is_level0(mode) && !mode.real();
+}
+
 bool names_stack_pointer(const Operand& o) { return o.kind == Operand::Kind::Gpr && o.reg == 4; }
 
 Rule move_rule(const Instruction& in, const CodeMode& mode) {
@@ -272,8 +277,9 @@ Rule move_rule(const Instruction& in, const CodeMode& mode) {
         return readable && is_level0(mode) && in.op[0].reg != 4 ? Rule::FromControl : Rule::Interpret;
     }
     if (in.op[0].kind == Operand::Kind::Segment) {
-        bool ready = may_be_loaded(in.op[0].reg, mode) && !names_stack_pointer(in.op[1]);
-        return ready && memory_is_translatable(in, mode) ? Rule::ToSegment : Rule::Interpret;
+        if (names_stack_pointer(in.op[1]) || !memory_is_translatable(in, mode)) return Rule::Interpret;
+        if (is_null_fs(in.op[0].reg, mode)) return Rule::LoadFs;
+        return may_be_loaded(in.op[0].reg, mode) ? Rule::ToSegment : Rule::Interpret;
     }
     if (in.op[1].kind == Operand::Kind::Segment && in.op[0].kind == Operand::Kind::Gpr && in.op[0].reg != 4)
         return Rule::FromSegment;

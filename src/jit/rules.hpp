@@ -33,6 +33,7 @@ enum class Rule : u8 {
     Branch,
     Loop,  // LOOPcc, JCXZ
     Call,
+    LoadFs,  // MOV FS, r/m while it is null
     JumpIndirect,
     CallIndirect,
     Return,

@@ -42,8 +42,20 @@ void emit_enter(Encoder& e, const JitContext& context, bool load_fpu) {
     e.op({0, 0xFF}, 4, HostMem::absolute(&context.entry));
 }
 
+struct ExitStub {
+    u64 ordinary;  // host address: as if there were no crossing. r14: the guest's ECX
+    u32 crossing;  // rel32 that leads to the stub of crossings
+};
+
 // r10: ExitSite*, r11: EIP of an indirect transfer.
-void emit_exit(Encoder& e, const JitContext& context) {
+ExitStub emit_exit(Encoder& e, const JitContext& context) {
+    e.mov64(r14, rcx);
+    e.load8(rcx, HostMem::at(r10, static_cast<i32>(offsetof(ExitSite, crossing))));
+    u32 none = e.jrcxz_forward();
+    u32 crossing = e.jmp_forward();
+    e.land_short(none);
+    u64 ordinary = e.here();
+    e.mov64(rcx, r14);
     for (u8 guest = 0; guest < guest_count; ++guest) e.store32(guest_register(guest), host_of(guest));
     e.store64(HostMem::absolute(&context.return_sp), rsp);
     e.store64(HostMem::absolute(&context.exit), r10);
@@ -64,6 +76,7 @@ void emit_exit(Encoder& e, const JitContext& context) {
     e.alu64_imm(0, rsp, 8);
     for (std::size_t i = std::size(saved_registers); i-- > 0;) e.pop64(saved_registers[i]);
     e.ret();
+    return {ordinary, crossing};
 }
 
 // r11d: EIP. The entries of blocks compare it in full. A RET from the empty return stack comes in by `underflow`, which
@@ -115,8 +128,10 @@ void emit_runtime(Encoder& e, Runtime& runtime, ExitSite& indirect, const Transl
     runtime.miss = e.here();  // code offset 0: what an empty entry of the jump cache says
     e.mov64_imm(r10, reinterpret_cast<u64>(&indirect));
     runtime.exit = e.here();
-    emit_exit(e, context);
+    ExitStub exit = emit_exit(e, context);
     emit_lookup(e, runtime, context, config.jump_cache);
+    e.land(exit.crossing);
+    emit_crossing_stub(e, runtime, exit.ordinary, config.counting);
     runtime.time_stamp = e.here();
     emit_time_stamp(e, context);
     runtime.enter = e.here();

@@ -23,6 +23,7 @@ void Translator::tell_windows(Mnemonic mnemonic, Linear invalidated, u64 generat
     ControlState now = control_state();
     if (!(now == known_control_)) {
         known_control_ = now;
+        drop_places();
         spaces_.everything_changed();
         cache_.drop_links_of_global_pages();
         return;
@@ -32,8 +33,10 @@ void Translator::tell_windows(Mnemonic mnemonic, Linear invalidated, u64 generat
         spaces_.page_invalidated(invalidated);
         if (global_code_pages_.contains(raw(page_of(invalidated)))) cache_.drop_links_of_global_pages();
     } else if (mnemonic == ZYDIS_MNEMONIC_MOV || state_.cr3 != cr3_before_) {
+        drop_places();
         spaces_.cr3_written();
     } else {
+        drop_places();
         spaces_.everything_changed();
         cache_.drop_links_of_global_pages();
     }

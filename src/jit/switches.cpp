@@ -22,6 +22,8 @@ constexpr TranslatorSwitch switches[] = {
     {"adaptive-sites", "instructions that keep faulting become callouts", [](Config& c) { c.adaptive_sites = false; }},
     {"system-registers", "level 0 reads control registers and reloads segment registers in translated code",
      [](Config& c) { c.system_registers = false; }},
+    {"crossings", "SYSENTER, SYSEXIT and loads of FS lead on in emitted code, to the mode and window of the other side",
+     [](Config& c) { c.crossings = false; }},
     {"other-segments", "16-bit code and segments that are not flat are translated",
      [](Config& c) { c.other_segments = false; }},
 };

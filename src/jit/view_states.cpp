@@ -51,6 +51,7 @@ void ViewStates::forget() {
     for (OfView& view : views_)
         for (auto& mode : view.modes) mode.reset();
     count_ = 0;
+    ++times_forgotten_;
 }
 
 }  // namespace vellum

@@ -52,9 +52,10 @@ class ViewStates {
         empty(of, view.code_generation);
         return true;
     }
-    void expire(u32 slot);  // as if something had gone from that view
-    void clear();           // all views: code has been freed
-    void forget();          // the same, and numbers of modes mean others from now on
+    void expire(u32 slot);                                    // as if something had gone from that view
+    void clear();                                             // all views: code has been freed
+    void forget();                                            // the same, and numbers of modes mean others from now on
+    u64 times_forgotten() const { return times_forgotten_; }  // all states given out before are gone
 
  private:
     static constexpr std::size_t most_states = 256;
@@ -72,6 +73,7 @@ class ViewStates {
     u64 underflow_;
     std::vector<OfView> views_;  // by slot
     std::size_t count_ = 0;
+    u64 times_forgotten_ = 0;
 };
 
 }  // namespace vellum
