@@ -385,4 +385,5 @@ TEST_CASE("crossings: pages that a program touches first behind SYSEXIT come int
     pair.both([](FlatMachine& m) { m.run_from(SystemPair::code); });
     CHECK(pair.compare() == "");
     CHECK(pair.interp.halted_by() == SystemPair::end_vector);
+    CHECK(pair.callouts_of("fault") == 0);
 }
