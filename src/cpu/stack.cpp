@@ -1,8 +1,6 @@
 // Pushes and pops on a stack that is not committed yet (SDM 3A 6.12.1, 5.8.5).
 #include "cpu/stack.hpp"
 
-#include "cpu/memory_access.hpp"
-
 namespace vellum {
 
 Stack::Stack(Cpu& cpu, u16 error_code)
@@ -19,28 +17,26 @@ OrFault<Linear> Stack::place(u32 offset, u8 size, Access access) const {
     return a;
 }
 
-Fault Stack::push(u32 value, u8 size) {
+Fault Stack::push_slowly(u32 value, u8 size) {
     u32 below = merged(esp_ - size);
     OrFault<Linear> a = place(below & mask(), size, Access::Write);
     if (!a) return a.fault();
-    Privilege as = cpl_ == 3 ? Privilege::User : Privilege::Supervisor;
-    Fault f =
-        size == 2 ? cpu_.write_linear<u16>(*a, static_cast<u16>(value), as) : cpu_.write_linear<u32>(*a, value, as);
+    Fault f = size == 2 ? cpu_.write_linear<u16>(*a, static_cast<u16>(value), privilege())
+                        : cpu_.write_linear<u32>(*a, value, privilege());
     if (!f) esp_ = below;
     return f;
 }
 
-OrFault<u32> Stack::pop(u8 size) {
+OrFault<u32> Stack::pop_slowly(u8 size) {
     OrFault<Linear> a = place(esp_ & mask(), size, Access::Read);
     if (!a) return a.fault();
-    Privilege as = cpl_ == 3 ? Privilege::User : Privilege::Supervisor;
     if (size == 2) {
-        OrFault<u16> value = cpu_.read_linear<u16>(*a, as);
+        OrFault<u16> value = cpu_.read_linear<u16>(*a, privilege());
         if (!value) return value.fault();
         skip(2);
         return u32{*value};
     }
-    OrFault<u32> value = cpu_.read_linear<u32>(*a, as);
+    OrFault<u32> value = cpu_.read_linear<u32>(*a, privilege());
     if (value) skip(4);
     return value;
 }
