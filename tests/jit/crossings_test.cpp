@@ -387,3 +387,28 @@ TEST_CASE("crossings: pages that a program touches first behind SYSEXIT come int
     CHECK(pair.interp.halted_by() == SystemPair::end_vector);
     CHECK(pair.callouts_of("fault") == 0);
 }
+
+TEST_CASE("crossings: calls behind SYSEXIT may go deeper than the return stack", "[jit][crossings]") {
+    static constexpr u32 depth = 135'000, deep_stack = 0xFFF00;
+    SystemCalls pair;
+    pair.assemble_guest(Nothing{}, Nothing{}, Nothing{}, at_round(30, [](x86::Assembler& a) {
+                            auto deeper = a.newLabel(), bottom = a.newLabel(), done = a.newLabel();
+                            a.mov(x86::eax, x86::esp);
+                            a.mov(x86::esp, deep_stack);
+                            a.mov(x86::ecx, depth);
+                            a.call(deeper);
+                            a.mov(x86::esp, x86::eax);
+                            a.jmp(done);
+                            a.bind(deeper);
+                            a.dec(x86::ecx);
+                            a.jz(bottom);
+                            a.call(deeper);
+                            a.bind(bottom);
+                            a.ret();
+                            a.bind(done);
+                        }));
+    pair.both([](FlatMachine& m) { m.state.eip = SystemPair::code; });
+    CHECK(pair.advance(1'000'000) == "");
+    CHECK(pair.interp.halted_by() == SystemPair::end_vector);
+    CHECK(pair.callouts_of("fault") == 0);
+}
