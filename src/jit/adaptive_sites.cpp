@@ -10,8 +10,9 @@ constexpr u32 patience = 16;     // faults at one site before it becomes a callo
 constexpr u32 first_term = 256;  // callouts before it is tried again; doubled each time
 constexpr u32 most_doublings = 12;
 constexpr std::size_t most_sites = 1 << 16;
-// A page fault in translated code costs as much as some thirty callouts: a signal, and a page that is mapped.
-constexpr u32 probation = 32, page_fault_term = 256, most_callouts_per_fault = 8;
+// A fresh page costs translated code as much as some fifty callouts: a signal, and a page that is mapped and later
+// taken out again.
+constexpr u32 probation = 32, fresh_pages_term = 256, most_callouts_per_page = 4;
 }  // namespace
 
 AdaptiveSites::Site& AdaptiveSites::site_at(Physical at) {
@@ -22,6 +23,7 @@ AdaptiveSites::Site& AdaptiveSites::site_at(Physical at) {
 void AdaptiveSites::begin_term(Physical at, Site& site, u32 term) {
     pages_.insert(raw(page_of(at)));
     site.faults = 0;
+    site.fresh = 0;
     site.term = site.left = term;
 }
 
@@ -29,26 +31,26 @@ bool AdaptiveSites::note_fault(Physical at) {
     Site& site = site_at(at);
     if (++site.faults < patience) return false;
     begin_term(at, site, first_term << std::min(site.terms, most_doublings));
-    site.for_page_faults = false;
+    site.for_fresh_pages = false;
     return true;
 }
 
-bool AdaptiveSites::note_page_fault(Physical at) {
+bool AdaptiveSites::note_fresh_page(Physical at) {
     Site& site = site_at(at);
     if (++site.faults < patience << std::min(site.terms, most_doublings)) return false;
     begin_term(at, site, probation);
-    site.for_page_faults = true;
+    site.for_fresh_pages = true;
     return true;
 }
 
-bool AdaptiveSites::end_of_term(Physical at, bool faulted) {
+bool AdaptiveSites::end_of_term(Physical at, bool fresh_page) {
     auto found = sites_.find(raw(at));
     if (found == sites_.end() || found->second.term == 0) return true;
     Site& site = found->second;
-    site.faults += faulted;
+    site.fresh += fresh_page;
     if (--site.left != 0) return false;
-    if (site.for_page_faults && site.faults * most_callouts_per_fault >= site.term) {
-        begin_term(at, site, page_fault_term);
+    if (site.for_fresh_pages && site.fresh * most_callouts_per_page >= site.term) {
+        begin_term(at, site, fresh_pages_term);
         return false;
     }
     site.faults = site.term = 0;

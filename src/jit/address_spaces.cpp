@@ -273,6 +273,11 @@ void AddressSpaces::anticipate(View& view, Linear address, Access access) {
 OrFault<Physical> AddressSpaces::fetch(View& view, Linear page) {
     return impl_->fetch(impl_->views.at(view.slot), page);
 }
+bool AddressSpaces::shows(const View& view, Linear page) const {
+    u32 number = page_number(page);
+    const ShadowLeaf* leaf = impl_->views.at(view.slot).pages.leaf_of_page(number);
+    return leaf && leaf->shown.has(number % ShadowLeaf::pages);
+}
 bool AddressSpaces::shows_code(const View& view, Linear page, Physical where) const {
     u32 number = page_number(page), i = number % ShadowLeaf::pages;
     const ShadowLeaf* leaf = impl_->views.at(view.slot).pages.leaf_of_page(number);

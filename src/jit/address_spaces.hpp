@@ -57,6 +57,9 @@ class AddressSpaces {
     // Has that been the answer of fetch() in this view, and is it still, as far as the view has been told?
     bool shows_code(const View& view, Linear page, Physical where) const;
 
+    // Is there a window on that page in this view, for reads at least?
+    bool shows(const View& view, Linear page) const;
+
     // What the CPU did, told after its state changed.
     void cr3_written();             // views are compared with their tables when they are next used; global pages stay
     void page_invalidated(Linear);  // INVLPG

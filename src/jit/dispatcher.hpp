@@ -12,6 +12,7 @@
 #include "jit/address_spaces.hpp"
 #include "jit/code_cache.hpp"
 #include "jit/crossings.hpp"
+#include "jit/fresh_pages.hpp"
 #include "jit/frontend.hpp"
 #include "jit/host_faults.hpp"
 #include "jit/translator.hpp"
@@ -67,6 +68,8 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     void step();
     bool execute(const Instruction& in);
     bool step_for_debugger();
+    std::optional<Linear> hidden_operand(const Instruction& in) const;
+    bool execute_adaptive(const Instruction& in);
     void step_at_site(const ExitSite& site);
     void execute_faulted(const ExitSite& site);
     void tell_windows(Mnemonic mnemonic, Linear invalidated, u64 generation_before);
@@ -94,6 +97,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     AddressSpaces spaces_;
     DecodeMemo memo_;
     AdaptiveSites sites_;
+    FreshPages fresh_pages_;
     Frontend frontend_;
     ExitSite indirect_exit_;
     ExitSite fault_exit_;
@@ -145,7 +149,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     } faulted_access_;
     u64 repeated_fault_address_ = 0, repeated_fault_rip_ = 0;
     u32 repeated_faults_ = 0;
-    enum class SiteFault : u8 { Other, NeedsHelp, GuestPage } site_fault_{};  // of the access that faulted last
+    enum class SiteFault : u8 { Other, NeedsHelp, FreshPage } site_fault_{};  // of the access that faulted last
     std::optional<Physical> site_to_retranslate_;  // once the interpreter has done its instruction
     ControlState known_control_{};
     u64 cr3_before_ = 0;

@@ -51,7 +51,7 @@ void Translator::leave_at(HostFault& fault, const Block& block, const SideEntry&
 void Translator::note_faulting_site(const Block& block, u32 index) {
     if (!config_.adaptive_sites || site_fault_ == SiteFault::Other) return;
     Physical at = block.key.physical + (block.eips[index] - block.eip);
-    if (site_fault_ == SiteFault::GuestPage ? sites_.note_page_fault(at) : sites_.note_fault(at))
+    if (site_fault_ == SiteFault::FreshPage ? sites_.note_fresh_page(at) : sites_.note_fault(at))
         site_to_retranslate_ = at;
 }
 
@@ -100,10 +100,13 @@ bool Translator::try_fill(HostFault& fault, const Block& running) {
     if (fault.address - base < window_bytes) {
         Linear address = static_cast<Linear>(fault.address - base);
         switch (spaces_.fill(*view_, address, fault.write ? Access::Write : Access::Read).what) {
-            case AddressSpaces::Fill::Mapped: ++window_fills_; return repeated_faults_ < most_repetitions;
+            case AddressSpaces::Fill::Mapped:
+                ++window_fills_;
+                site_fault_ = SiteFault::FreshPage;
+                return repeated_faults_ < most_repetitions;
             case AddressSpaces::Fill::GuestFault:
                 ++guest_page_faults_;
-                site_fault_ = SiteFault::GuestPage;
+                site_fault_ = SiteFault::FreshPage;
                 faulted_access_ = {true, fault.write ? Access::Write : Access::Read, address, 0, view_->slot};
                 return false;
             case AddressSpaces::Fill::Mmio:
@@ -149,7 +152,10 @@ bool Translator::on_host_fault(HostFault& fault) {
             leave_at(fault, *block, entry, ExitSite::Kind::Boundary);
             return true;
         }
-        if (!source_faults_first(fault) && try_fill(fault, *block)) return true;
+        if (!source_faults_first(fault) && try_fill(fault, *block)) {
+            note_faulting_site(*block, entry.index);
+            return true;
+        }
     }
     if (entry.swapped != SideEntry::not_swapped) swap_low_bytes(fault.registers[entry.swapped]);
     leave_at(fault, *block, entry, ExitSite::Kind::Fault);

@@ -31,6 +31,7 @@ void Translator::tell_windows(Mnemonic mnemonic, Linear invalidated, u64 generat
     if (cpu_.mmu.generation() == generation_before) return;
     if (mnemonic == ZYDIS_MNEMONIC_INVLPG) {
         spaces_.page_invalidated(invalidated);
+        fresh_pages_.forget(invalidated);
         if (global_code_pages_.contains(raw(page_of(invalidated)))) cache_.drop_links_of_global_pages();
     } else if (mnemonic == ZYDIS_MNEMONIC_MOV || state_.cr3 != cr3_before_) {
         drop_places();
@@ -91,6 +92,27 @@ void Translator::execute_faulted(const ExitSite& site) {
         step();
 }
 
+// What the callout is about to touch, when no window shows it.
+std::optional<Linear> Translator::hidden_operand(const Instruction& in) const {
+    if (!in.has_memory || !view_) return {};
+    u64 address = state_.segment(in.memory.segment).base + cpu_.effective_address(in);
+    Linear operand = static_cast<Linear>(static_cast<u32>(address));
+    return spaces_.shows(*view_, operand) ? std::nullopt : std::optional{operand};
+}
+
+// An instruction that would be translated if it did not keep faulting. Did it meet a page without a window?
+bool Translator::execute_adaptive(const Instruction& in) {
+    std::optional<Linear> hidden = hidden_operand(in);
+    if (!hidden) return execute(in);
+    View& view = *view_;
+    bool in_use = fresh_pages_.touch(view.slot, *hidden);
+    if (execute(in))
+        fresh_pages_.forget(*hidden);
+    else if (in_use)
+        spaces_.anticipate(view, *hidden, Access::Read);
+    return true;
+}
+
 void Translator::step_at_site(const ExitSite& site) {
     if (site.kind == ExitSite::Kind::Interpret)
         ++callouts_[site.mnemonic];
@@ -98,14 +120,16 @@ void Translator::step_at_site(const ExitSite& site) {
         ++exceptions_;
     std::optional<Physical> changed = std::exchange(site_to_retranslate_, std::nullopt), callout;
     if (site.adaptive) callout = site.block->key.physical + (site.eip - site.block->eip);
-    bool faulted = false;
-    if (site.instruction)
-        faulted = execute(*site.instruction);
+    bool fresh_page = false;
+    if (callout && site.instruction)
+        fresh_page = execute_adaptive(*site.instruction);
+    else if (site.instruction)
+        execute(*site.instruction);
     else if (site.kind == ExitSite::Kind::Fault)
         execute_faulted(site);
     else
         step();
-    if (callout && sites_.end_of_term(*callout, faulted)) changed = callout;
+    if (callout && sites_.end_of_term(*callout, fresh_page)) changed = callout;
     // In every block that has it: which of them is entered depends on where the guest's handlers return to.
     if (changed) cache_.invalidate(page_of(*changed), offset_in_page(*changed), offset_in_page(*changed));
 }

@@ -1,4 +1,5 @@
-// Instructions that keep raising page faults of the guest's own become callouts, as long as they do.
+// Instructions that keep meeting pages which no window shows become callouts, as long as they do.
+#include "jit/fresh_pages.hpp"
 #include "jit/adaptive_sites.hpp"
 #include "jit/bytes.hpp"
 #include "jit/paged_program.hpp"
@@ -45,12 +46,12 @@ u32 callouts_of_term(AdaptiveSites& sites, u32 rate, u32 most) {
 
 u32 faults_until_callout(AdaptiveSites& sites) {
     for (u32 n = 1;; ++n)
-        if (sites.note_page_fault(site)) return n;
+        if (sites.note_fresh_page(site)) return n;
 }
 
 }  // namespace
 
-TEST_CASE("page fault sites: an instruction that meets a fresh page each time soon does so without signals", "[jit]") {
+TEST_CASE("fresh pages: an instruction that meets a fresh page each time soon does so without signals", "[jit]") {
     PagedProgram pair;
     pair.run(
         [](x86::Assembler& a) {
@@ -68,7 +69,7 @@ TEST_CASE("page fault sites: an instruction that meets a fresh page each time so
 }
 
 // The handler returns to the instruction itself, where another block begins than the one that it faulted in.
-TEST_CASE("page fault sites: every block that holds the instruction leaves it to the interpreter", "[jit]") {
+TEST_CASE("fresh pages: every block that holds the instruction leaves it to the interpreter", "[jit]") {
     PagedProgram pair;
     pair.run(
         [](x86::Assembler& a) {
@@ -82,7 +83,7 @@ TEST_CASE("page fault sites: every block that holds the instruction leaves it to
     CHECK(statistics(pair).window_fills < 40);
 }
 
-TEST_CASE("page fault sites: one that seldom faults stays in translated code", "[jit]") {
+TEST_CASE("fresh pages: one that seldom faults stays in translated code", "[jit]") {
     PagedProgram pair;
     pair.run(
         [](x86::Assembler& a) {
@@ -100,7 +101,53 @@ TEST_CASE("page fault sites: one that seldom faults stays in translated code", "
     CHECK(statistics(pair).guest_page_faults > rounds / 2);
 }
 
-TEST_CASE("page fault sites: a site is tried for a short time and kept while it pays", "[jit]") {
+// A page that the guest has entered, and that translated code finds without a window.
+TEST_CASE("fresh pages: the first touch of a page that is there counts as well", "[jit]") {
+    PagedProgram pair;
+    pair.run(
+        [](x86::Assembler& a) {
+            touch_a_missing_page(a, [&] {
+                a.mov(x86::dword_ptr(PagedProgram::entry_of(page)), address | 7);
+                a.add(x86::dword_ptr(address), x86::esi);
+            });
+        },
+        enter_page);
+    CHECK(pair.interp.reg(Reg::Ebx) == 0);
+    CHECK(statistics(pair).window_fills < 40);
+    CHECK(statistics(pair).callouts.at("add") > rounds - 40);
+}
+
+// The first instruction touches each page once, the second one many times.
+TEST_CASE("fresh pages: one that is in use gets its window from a callout", "[jit]") {
+    PagedProgram pair;
+    pair.run(
+        [](x86::Assembler& a) {
+            touch_a_missing_page(a, [&] {
+                auto next = a.newLabel();
+                a.mov(x86::ecx, stores);
+                a.or_(x86::dword_ptr(address), x86::esi);
+                a.bind(next);
+                a.add(x86::dword_ptr(address), x86::ecx);
+                a.dec(x86::ecx);
+                a.jnz(next);
+            });
+        },
+        enter_page);
+    CHECK(statistics(pair).callouts.at("or") > 2 * (rounds - 40));
+    CHECK(statistics(pair).callouts.at("add") < stores * rounds / 4);
+}
+
+TEST_CASE("fresh pages: a page is in use when callouts have touched it eight times", "[jit]") {
+    FreshPages pages;
+    u32 touches = 1;
+    for (; !pages.touch(1, Linear{0x5000}); ++touches)
+        CHECK_FALSE(pages.touch(1, Linear{0x6000 + touches * page_size}));
+    CHECK(touches == FreshPages::enough);
+    CHECK_FALSE(pages.touch(1, Linear{0x5FFF}));
+    CHECK_FALSE(pages.touch(2, Linear{0x5000}));
+}
+
+TEST_CASE("fresh pages: a site is tried for a short time and kept while it pays", "[jit]") {
     AdaptiveSites sites;
     CHECK(faults_until_callout(sites) == 16);
     CHECK(sites.is_callout(site));
@@ -110,7 +157,7 @@ TEST_CASE("page fault sites: a site is tried for a short time and kept while it 
     CHECK_FALSE(sites.is_callout(site));
 }
 
-TEST_CASE("page fault sites: one that does not pay is tried ever more seldom", "[jit]") {
+TEST_CASE("fresh pages: one that does not pay is tried ever more seldom", "[jit]") {
     AdaptiveSites sites;
     for (u32 faults : {16u, 32u, 64u, 128u}) {
         CHECK(faults_until_callout(sites) == faults);
@@ -118,7 +165,7 @@ TEST_CASE("page fault sites: one that does not pay is tried ever more seldom", "
     }
 }
 
-TEST_CASE("page fault sites: callouts of sites that were forgotten end", "[jit]") {
+TEST_CASE("fresh pages: callouts of sites that were forgotten end", "[jit]") {
     AdaptiveSites sites;
     faults_until_callout(sites);
     sites.clear();
