@@ -11,7 +11,7 @@ namespace {
 
 // Some pages are the guest's to enter when they are touched.
 struct PagedPair : PagedProgram {
-    static constexpr u32 touched = 0x80, pages = 12;  // fewer than what makes a callout of the instruction
+    static constexpr u32 touched = 0x80, pages = 7;  // fewer faults than what makes a callout of the instruction
 
     PagedPair() {
         both([](FlatMachine& m) {
