@@ -11,8 +11,8 @@ constexpr u32 first_term = 256;  // callouts before it is tried again; doubled e
 constexpr u32 most_doublings = 12;
 constexpr std::size_t most_sites = 1 << 16;
 // A fresh page costs translated code as much as some fifty callouts: a signal, and a page that is mapped and later
-// taken out again.
-constexpr u32 probation = 32, fresh_pages_term = 256, most_callouts_per_page = 4;
+// taken out again; another exception some twenty.
+constexpr u32 probation = 32, rated_term = 256, most_callouts_per_fault = 4;
 }  // namespace
 
 AdaptiveSites::Site& AdaptiveSites::site_at(Physical at) {
@@ -23,7 +23,7 @@ AdaptiveSites::Site& AdaptiveSites::site_at(Physical at) {
 void AdaptiveSites::begin_term(Physical at, Site& site, u32 term) {
     pages_.insert(raw(page_of(at)));
     site.faults = 0;
-    site.fresh = 0;
+    site.again = 0;
     site.term = site.left = term;
 }
 
@@ -31,26 +31,26 @@ bool AdaptiveSites::note_fault(Physical at) {
     Site& site = site_at(at);
     if (++site.faults < patience) return false;
     begin_term(at, site, first_term << std::min(site.terms, most_doublings));
-    site.for_fresh_pages = false;
+    site.rated = false;
     return true;
 }
 
-bool AdaptiveSites::note_fresh_page(Physical at) {
+bool AdaptiveSites::note_rated_fault(Physical at) {
     Site& site = site_at(at);
     if (++site.faults < patience << std::min(site.terms, most_doublings)) return false;
     begin_term(at, site, probation);
-    site.for_fresh_pages = true;
+    site.rated = true;
     return true;
 }
 
-bool AdaptiveSites::end_of_term(Physical at, bool fresh_page) {
+bool AdaptiveSites::end_of_term(Physical at, bool again) {
     auto found = sites_.find(raw(at));
     if (found == sites_.end() || found->second.term == 0) return true;
     Site& site = found->second;
-    site.fresh += fresh_page;
+    site.again += again;
     if (--site.left != 0) return false;
-    if (site.for_fresh_pages && site.fresh * most_callouts_per_page >= site.term) {
-        begin_term(at, site, fresh_pages_term);
+    if (site.rated && site.again * most_callouts_per_fault >= site.term) {
+        begin_term(at, site, rated_term);
         return false;
     }
     site.faults = site.term = 0;

@@ -13,12 +13,12 @@ class AdaptiveSites {
  public:
     // It faulted in translated code, where the interpreter has to help. True: from now on it is to be a callout.
     bool note_fault(Physical at);
-    // The same where no window showed its page: the guest's own page fault, or the first touch of a page. As a callout
-    // it is looked at whether it keeps meeting such pages.
-    bool note_fresh_page(Physical at);
-    // It was executed as a callout, and met such a page or not. True: that was the last time, and it is to be
+    // The same where it met a fresh page, which no window showed (the guest's own page fault, or the first touch of a
+    // page), or raised another exception. As a callout it is looked at whether it keeps doing so.
+    bool note_rated_fault(Physical at);
+    // It was executed as a callout, and did one of these or not. True: that was the last time, and it is to be
     // translated again.
-    bool end_of_term(Physical at, bool fresh_page);
+    bool end_of_term(Physical at, bool again);
 
     bool none_on(Physical page) const { return !pages_.contains(raw(page)); }
     bool is_callout(Physical at) const;
@@ -27,11 +27,11 @@ class AdaptiveSites {
  private:
     struct Site {
         u32 faults = 0;  // while it is translated
-        u32 fresh = 0;   // callouts of the term that met a fresh page
+        u32 again = 0;   // callouts of the term that would have faulted too
         u32 term = 0;    // callouts before it is judged again; 0: it is translated
         u32 left = 0;    // ... of which so many are still to come
         u32 terms = 0;   // how often it has been a callout and was given up: the next time takes longer, or more faults
-        bool for_fresh_pages = false;
+        bool rated = false;
     };
 
     Site& site_at(Physical at);

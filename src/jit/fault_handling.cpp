@@ -51,7 +51,7 @@ void Translator::leave_at(HostFault& fault, const Block& block, const SideEntry&
 void Translator::note_faulting_site(const Block& block, u32 index) {
     if (!config_.adaptive_sites || site_fault_ == SiteFault::Other) return;
     Physical at = block.key.physical + (block.eips[index] - block.eip);
-    if (site_fault_ == SiteFault::FreshPage ? sites_.note_fresh_page(at) : sites_.note_fault(at))
+    if (site_fault_ == SiteFault::Rated ? sites_.note_rated_fault(at) : sites_.note_fault(at))
         site_to_retranslate_ = at;
 }
 
@@ -102,11 +102,11 @@ bool Translator::try_fill(HostFault& fault, const Block& running) {
         switch (spaces_.fill(*view_, address, fault.write ? Access::Write : Access::Read).what) {
             case AddressSpaces::Fill::Mapped:
                 ++window_fills_;
-                site_fault_ = SiteFault::FreshPage;
+                site_fault_ = SiteFault::Rated;
                 return repeated_faults_ < most_repetitions;
             case AddressSpaces::Fill::GuestFault:
                 ++guest_page_faults_;
-                site_fault_ = SiteFault::FreshPage;
+                site_fault_ = SiteFault::Rated;
                 faulted_access_ = {true, fault.write ? Access::Write : Access::Read, address, 0, view_->slot};
                 return false;
             case AddressSpaces::Fill::Mmio:
@@ -156,6 +156,8 @@ bool Translator::on_host_fault(HostFault& fault) {
             note_faulting_site(*block, entry.index);
             return true;
         }
+    } else {
+        site_fault_ = SiteFault::Rated;
     }
     if (entry.swapped != SideEntry::not_swapped) swap_low_bytes(fault.registers[entry.swapped]);
     leave_at(fault, *block, entry, ExitSite::Kind::Fault);

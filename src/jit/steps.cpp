@@ -100,7 +100,7 @@ std::optional<Linear> Translator::hidden_operand(const Instruction& in) const {
     return spaces_.shows(*view_, operand) ? std::nullopt : std::optional{operand};
 }
 
-// An instruction that would be translated if it did not keep faulting. Did it meet a page without a window?
+// An instruction that would be translated if it did not keep faulting. Would it have faulted again?
 bool Translator::execute_adaptive(const Instruction& in) {
     std::optional<Linear> hidden = hidden_operand(in);
     if (!hidden) return execute(in);
@@ -120,16 +120,16 @@ void Translator::step_at_site(const ExitSite& site) {
         ++exceptions_;
     std::optional<Physical> changed = std::exchange(site_to_retranslate_, std::nullopt), callout;
     if (site.adaptive) callout = site.block->key.physical + (site.eip - site.block->eip);
-    bool fresh_page = false;
+    bool again = false;
     if (callout && site.instruction)
-        fresh_page = execute_adaptive(*site.instruction);
+        again = execute_adaptive(*site.instruction);
     else if (site.instruction)
         execute(*site.instruction);
     else if (site.kind == ExitSite::Kind::Fault)
         execute_faulted(site);
     else
         step();
-    if (callout && sites_.end_of_term(*callout, fresh_page)) changed = callout;
+    if (callout && sites_.end_of_term(*callout, again)) changed = callout;
     // In every block that has it: which of them is entered depends on where the guest's handlers return to.
     if (changed) cache_.invalidate(page_of(*changed), offset_in_page(*changed), offset_in_page(*changed));
 }

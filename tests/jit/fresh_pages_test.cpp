@@ -46,7 +46,7 @@ u32 callouts_of_term(AdaptiveSites& sites, u32 rate, u32 most) {
 
 u32 faults_until_callout(AdaptiveSites& sites) {
     for (u32 n = 1;; ++n)
-        if (sites.note_fresh_page(site)) return n;
+        if (sites.note_rated_fault(site)) return n;
 }
 
 }  // namespace
@@ -145,6 +145,22 @@ TEST_CASE("fresh pages: a page is in use when callouts have touched it eight tim
     CHECK(touches == FreshPages::enough);
     CHECK_FALSE(pages.touch(1, Linear{0x5FFF}));
     CHECK_FALSE(pages.touch(2, Linear{0x5000}));
+}
+
+TEST_CASE("fresh pages: a division that keeps overflowing costs no signals either", "[jit]") {
+    PagedProgram pair;
+    pair.both([](FlatMachine& m) {
+        m.poke_value<u64>(FlatMachine::idt_at + 8 * vector::de, u64{0x8E00} << 32 | 8u << 16 | PagedProgram::handler);
+    });
+    pair.run([](x86::Assembler& a) { counted_loop(a, rounds, [&] { a.div(x86::ebp); }); },
+             [](x86::Assembler& a) {
+                 a.inc(x86::ebx);
+                 a.add(x86::dword_ptr(x86::esp), 2);  // behind the division
+                 a.iretd();
+             });
+    CHECK(pair.interp.reg(Reg::Ebx) == rounds);
+    CHECK(statistics(pair).callouts.at("fault") < 40);
+    CHECK(statistics(pair).callouts.at("div") > rounds - 40);
 }
 
 TEST_CASE("fresh pages: a site is tried for a short time and kept while it pays", "[jit]") {
