@@ -50,7 +50,7 @@ EmittedCode block_contract(std::span<const u8> bytes, u64 address, const Block& 
         return target == runtime.lookup || target == runtime.miss || target == runtime.exit;
     };
     code.renews_stack_pointer = [&runtime](u64 target) { return target == runtime.exit; };
-    code.entries = {block.entry - block.first};
+    code.entries = {block.entry - block.first, block.indirect_entry - block.first};
     code.exit = runtime.exit;
     for (const ExitSite* site = block.exits; site; site = site->next) {
         code.exit_sites.push_back(reinterpret_cast<u64>(site));

@@ -13,11 +13,19 @@ void EmitTables::clear() {
     return_sites.clear();
 }
 
-// Indirect transfers arrive with the wanted EIP in r11d, which the jump cache knows by its low half only.
-//   mov r9,rcx; lea ecx,[r11-eip]; jrcxz same; mov rcx,r9; jmp miss; same: mov rcx,r9
+// Indirect transfers arrive with the wanted EIP in r11d, which the jump cache knows by its low half only. LOOP falls
+// through if it is the right one: a branch that is taken would be one more in the history by which the host's processor
+// predicts the next indirect jump.
+//   other: mov ecx,r9d; jmp miss; entry: mov r9,rcx; lea ecx,[r11-eip+1]; loop other (of ecx); mov rcx,r9
 void BlockEmitter::emit_indirect_entry() {
+    u32 other = e_.size();
+    e_.mov32(rcx, r9);
+    e_.jmp(runtime_.miss);
     out_.indirect_entry = code_offset();
-    emit_compare_target(guest_.eip, runtime_.miss);
+    e_.mov64(r9, rcx);
+    e_.lea32(rcx, HostMem::at(r11, static_cast<i32>(1u - guest_.eip)));
+    e_.loop_back(other);
+    e_.mov64(rcx, r9);
 }
 
 void BlockEmitter::emit_compare_target(u32 wanted, u64 otherwise) {

@@ -201,6 +201,13 @@ class Encoder {
         return size() - 1;
     }
     u32 jrcxz_forward() { return short_forward(0xE3); }
+    // Decrements ecx and jumps, unless it is 0 then, to a place at most 125 bytes back.
+    void loop_back(u32 place) {
+        check(size() + 3 - place <= 128, "a short jump reaches its target");
+        byte(0x67);
+        byte(0xE2);
+        byte(static_cast<u8>(place - size() - 1));
+    }
     void land_short(u32 at) {
         u32 distance = size() - at - 1;
         check(distance < 128, "a short jump reaches its target");

@@ -89,3 +89,48 @@ TEST_CASE("linking: blocks are linked while an interrupt waits behind IF (GRUB r
     CHECK(m.outside.vector_pending == 0x40);
     CHECK(m.engine->statistics().entries < 100);
 }
+
+// The jump cache tells them apart by their low half only: each arrival that was meant for another one goes there, with
+// ECX and the flags as they were.
+TEST_CASE("linking: indirect jumps between places whose addresses share their low half keep ECX and flags",
+          "[jit][linking]") {
+    constexpr u32 places[] = {0x50100, 0x60100, 0x70100}, table = 0x20000;
+    auto calls = GENERATE(false, true);
+    EnginePair<FlatMachine> pair;
+    auto code = assemble(TestMachine::code_at, [&](x86::Assembler& a) {
+        auto again = a.newLabel(), back = a.newLabel();
+        a.mov(x86::ebp, 120);
+        a.lea(x86::esi, x86::ptr(back));
+        a.bind(again);
+        a.mov(x86::eax, x86::ebp);
+        a.xor_(x86::edx, x86::edx);
+        a.mov(x86::edi, 3);
+        a.div(x86::edi);
+        a.imul(x86::ecx, x86::ebp, 0x01234567);
+        a.imul(x86::edi, x86::ebp, 0x12345678);
+        a.add(x86::edi, x86::edi);  // CF and OF as they come
+        calls ? a.call(x86::dword_ptr(table, x86::edx, 2)) : a.jmp(x86::dword_ptr(table, x86::edx, 2));
+        a.bind(back);
+        a.dec(x86::ebp);
+        a.jnz(again);
+        a.hlt();
+    });
+    pair.both([&](FlatMachine& m) {
+        m.poke(TestMachine::code_at, code);
+        for (u32 i = 0; i < 3; ++i) {
+            u32 at = places[i];
+            m.poke(at, assemble(at, [&](x86::Assembler& a) {
+                       a.adc(x86::ebx, x86::ecx);
+                       a.lea(x86::ebx, x86::dword_ptr(x86::ebx, x86::ebx, 1, static_cast<i32>(i) + 1));
+                       calls ? a.ret() : a.jmp(x86::esi);
+                   }));
+            m.poke(table + 4 * i,
+                   std::vector<u8>{static_cast<u8>(at), static_cast<u8>(at >> 8), static_cast<u8>(at >> 16), 0});
+        }
+        m.state.eip = TestMachine::code_at;
+        m.state.reg(Reg::Esp) = 0x80000;
+    });
+    for (int i = 0; i < 1000 && pair.interp.state.activity == Activity::Running; ++i) REQUIRE(pair.advance(500) == "");
+    REQUIRE(pair.interp.state.activity == Activity::Halted);
+    CHECK(pair.interp.halted_by() == -1);
+}
