@@ -27,8 +27,9 @@ void AdaptiveSites::begin_term(Physical at, Site& site, u32 term) {
     site.term = site.left = term;
 }
 
-bool AdaptiveSites::note_fault(Physical at) {
+bool AdaptiveSites::note_fault(Physical at, bool code) {
     Site& site = site_at(at);
+    site.code = code;
     if (++site.faults < patience) return false;
     begin_term(at, site, first_term << std::min(site.terms, most_doublings));
     site.rated = false;
@@ -61,6 +62,11 @@ bool AdaptiveSites::end_of_term(Physical at, bool again) {
 bool AdaptiveSites::is_callout(Physical at) const {
     auto site = sites_.find(raw(at));
     return site != sites_.end() && site->second.term != 0;
+}
+
+bool AdaptiveSites::meets_code(Physical at) const {
+    auto site = sites_.find(raw(at));
+    return site != sites_.end() && site->second.code && !site->second.rated;
 }
 
 void AdaptiveSites::clear() {

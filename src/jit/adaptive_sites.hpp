@@ -12,7 +12,8 @@ namespace vellum {
 class AdaptiveSites {
  public:
     // It faulted in translated code, where the interpreter has to help. True: from now on it is to be a callout.
-    bool note_fault(Physical at);
+    // `code`: it wrote to a page with code.
+    bool note_fault(Physical at, bool code);
     // The same where it met a fresh page, which no window showed (the guest's own page fault, or the first touch of a
     // page), or raised another exception. As a callout it is looked at whether it keeps doing so.
     bool note_rated_fault(Physical at);
@@ -22,6 +23,7 @@ class AdaptiveSites {
 
     bool none_on(Physical page) const { return !pages_.contains(raw(page)); }
     bool is_callout(Physical at) const;
+    bool meets_code(Physical at) const;  // what it faulted at last
     void clear();
 
  private:
@@ -32,6 +34,7 @@ class AdaptiveSites {
         u32 left = 0;    // ... of which so many are still to come
         u32 terms = 0;   // how often it has been a callout and was given up: the next time takes longer, or more faults
         bool rated = false;
+        bool code = false;
     };
 
     Site& site_at(Physical at);

@@ -57,8 +57,9 @@ struct ExitSite {
     bool adaptive = false;       // Interpret: only because the instruction kept faulting
     bool calls = false;          // Edge: `patch` is of a host CALL
     Crossing crossing = Crossing::None;
-    u8 pops = 0;    // LoadFs: bytes that come off the stack then
-    u16 ahead = 0;  // instructions that are counted already, though not retired
+    u8 pops = 0;          // LoadFs: bytes that come off the stack then
+    u8 stored_bytes = 0;  // Interpret: that a checked store is about to write
+    u16 ahead = 0;        // instructions that are counted already, though not retired
     Mnemonic mnemonic = ZYDIS_MNEMONIC_INVALID;
     u32 eip = 0, next_eip = 0;
     Block* block = nullptr;                    // null for the runtime's own

@@ -46,12 +46,14 @@ EmittedCode block_contract(std::span<const u8> bytes, u64 address, const Block& 
     code.bytes = bytes;
     code.address = address;
     code.may_reach = [&runtime](u64 target, EmittedCode::Way way) {
-        if (way == EmittedCode::Way::Call) return target == runtime.lookup || target == runtime.time_stamp;
+        if (way == EmittedCode::Way::Call)
+            return target == runtime.lookup || target == runtime.time_stamp || target == runtime.checked_store;
         return target == runtime.lookup || target == runtime.miss || target == runtime.exit;
     };
     code.renews_stack_pointer = [&runtime](u64 target) { return target == runtime.exit; };
     code.entries = {block.entry - block.first, block.indirect_entry - block.first};
     code.exit = runtime.exit;
+    code.checked_store = runtime.checked_store;
     for (const ExitSite* site = block.exits; site; site = site->next) {
         code.exit_sites.push_back(reinterpret_cast<u64>(site));
         if (site->patch && !site->calls) code.links.push_back(site->patch - block.first);

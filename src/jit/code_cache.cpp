@@ -75,6 +75,7 @@ Block* CodeCache::insert(const GuestBlock& guest, const std::function<bool(Encod
     if (Block* old = find(block.key)) invalidate(*old);
     blocks_.add(block);
     auto use_page = [&](Physical page) {
+        known_page_ = no_page;
         PageUsers& users = pages_[raw(page)];
         if (users.blocks.empty() && on_page_used) on_page_used(page);
         users.blocks.push_back(&block);
@@ -207,6 +208,7 @@ void CodeCache::leave_page(Block& block, Physical page) {
         blocks.pop_back();
     }
     if (!blocks.empty()) return;
+    known_page_ = no_page;
     pages_.erase(users);
     if (on_page_empty) on_page_empty(page);
 }
@@ -232,20 +234,23 @@ void CodeCache::invalidate(Block& block) {
 
 void CodeCache::mark_code(PageUsers& users, const Block& block, Physical page) {
     u32 begin = offset_in_page(block.key.physical), end = begin + block.guest_bytes;
-    if (page == page_of(block.key.physical))
-        for (u32 at = begin; at < std::min(end, page_size); ++at) users.code.set(at);
-    if (block.straddles && page == block.second_page)
-        for (u32 at = page_size; at < end; ++at) users.code.set(at - page_size);
+    if (page == page_of(block.key.physical)) users.code.mark(begin, std::min(end, page_size));
+    if (block.straddles && page == block.second_page && end > page_size) users.code.mark(0, end - page_size);
+}
+
+// Stores beside code ask for the same page again and again.
+CodeCache::PageUsers* CodeCache::users_of(Physical page) {
+    if (known_page_ == raw(page)) return known_users_;
+    auto found = pages_.find(raw(page));
+    known_page_ = raw(page);
+    return known_users_ = found == pages_.end() ? nullptr : &found->second;
 }
 
 void CodeCache::invalidate(Physical page, u32 first_offset, u32 last_offset) {
-    auto found = pages_.find(raw(page));
-    if (found == pages_.end()) return;
-    PageUsers& users = found->second;
-    u32 at = first_offset;
     last_offset = std::min(last_offset, page_size - 1);
-    while (at <= last_offset && !users.code[at]) ++at;
-    if (at > last_offset) return;
+    PageUsers* found = users_of(page);
+    if (!found || !found->code.any(first_offset, last_offset + 1)) return;
+    PageUsers& users = *found;
     auto hit = [&](const Block& block) {
         u32 begin = offset_in_page(block.key.physical);
         if (page == page_of(block.key.physical) && begin <= last_offset && begin + block.guest_bytes > first_offset)
@@ -256,7 +261,7 @@ void CodeCache::invalidate(Physical page, u32 first_offset, u32 last_offset) {
     for (Block* block : users.blocks)
         if (hit(*block)) doomed.push_back(block);
     if (doomed.empty()) {
-        users.code.reset();
+        users.code.clear();
         for (Block* block : users.blocks) mark_code(users, *block, page);
     }
     for (Block* block : doomed) invalidate(*block);
@@ -294,6 +299,7 @@ void CodeCache::clear() {
     for (Region& region : regions_) forget_blocks(region);
     if (on_page_empty)
         for (const auto& [page, users] : pages_) on_page_empty(Physical{page});
+    known_page_ = no_page;
     pages_.clear();
     for (auto& groups : joined_) groups.clear();
     global_groups_.clear();

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <array>
-#include <bitset>
 #include <functional>
 #include <memory>
 #include <unordered_map>
@@ -15,6 +14,7 @@
 #include "jit/arena.hpp"
 #include "jit/block.hpp"
 #include "jit/block_table.hpp"
+#include "jit/code_bytes.hpp"
 #include "jit/emitter.hpp"
 #include "jit/host_code_memory.hpp"
 #include "jit/page_group.hpp"
@@ -74,9 +74,11 @@ class CodeCache {
     // somebody writes there.
     struct PageUsers {
         std::vector<Block*> blocks;
-        std::bitset<page_size> code;
+        CodeBytes code;
     };
 
+    static constexpr u64 no_page = ~u64{0};
+    PageUsers* users_of(Physical page);
     void patch_jump(u32 rel32_offset, u32 target_offset);
     void write_jump(u32 at, u32 target_offset);
     static void note_link(ExitSite& site, Block& target);
@@ -93,6 +95,8 @@ class CodeCache {
     u32 current_ = 0;
     BlockTable blocks_;
     std::unordered_map<u64, PageUsers> pages_;
+    u64 known_page_ = no_page;  // its users, or null: what was looked up last
+    PageUsers* known_users_ = nullptr;
     std::array<std::vector<PageGroup*>, most_members> joined_;  // by slot
     std::vector<PageGroup*> global_groups_;
     std::unordered_map<GroupKey, std::unique_ptr<PageGroup>, BlockKeyHash> groups_;

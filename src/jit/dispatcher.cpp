@@ -35,6 +35,7 @@ Translator::Translator(Cpu& cpu, const TranslatorConfig& config)
                  .counting = config.counting,
                  .behind_branches = config.regions,
                  .behind_calls = config.regions && config.return_prediction,
+                 .checked_stores = config.checked_stores,
                  .system_registers = config.system_registers}},
       cache_{config, indirect_exit_},
       views_{cache_.runtime().underflow},
@@ -43,6 +44,7 @@ Translator::Translator(Cpu& cpu, const TranslatorConfig& config)
     fault_exit_.kind = ExitSite::Kind::Fault;
     cache_.context().state = reinterpret_cast<u64>(&state_);
     cache_.context().time_stamp = &Translator::time_stamp;
+    cache_.context().store_target = &Translator::store_target;
     cache_.context().owner = this;
     cache_.on_page_used = [this](Physical page) { cpu_.memory.watch(page, GuestMemory::Watch::Translated); };
     cache_.on_page_empty = [this](Physical page) { cpu_.memory.unwatch(page, GuestMemory::Watch::Translated); };

@@ -58,6 +58,10 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
 
     static u64 time_stamp(void* translator);
 
+    // --- checked_stores.cpp
+    static u64 store_target(void* translator, u32 address, const ExitSite* site);
+    u8* checked_target(Linear address, const ExitSite& site);
+
     // --- linking.cpp
     void enter_page(PageGroup& group, const View& view);
     void link_pending(const View& view, Block& block);
@@ -149,7 +153,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     } faulted_access_;
     u64 repeated_fault_address_ = 0, repeated_fault_rip_ = 0;
     u32 repeated_faults_ = 0;
-    enum class SiteFault : u8 { Other, NeedsHelp, Rated } site_fault_{};  // of the access that faulted last
+    enum class SiteFault : u8 { Other, NeedsHelp, Code, Rated } site_fault_{};  // of the access that faulted last
     std::optional<Physical> site_to_retranslate_;  // once the interpreter has done its instruction
     ControlState known_control_{};
     u64 cr3_before_ = 0;

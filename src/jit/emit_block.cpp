@@ -240,6 +240,7 @@ void BlockEmitter::emit_plain(Rule rule) {
         case Rule::Cli: emit_cli(); break;
         case Rule::Sti: emit_sti(); break;
         case Rule::TimeStamp: emit_time_stamp(); break;
+        case Rule::CheckedStore: emit_checked_store(); break;
         case Rule::String: emit_string(); break;
         default: break;  // emit_end
     }

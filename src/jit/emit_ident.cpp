@@ -203,4 +203,25 @@ void BlockEmitter::emit_modrm() {
     note_side_entry();
 }
 
+// The same bytes, but a function translates the address and looks whether code is there.
+void BlockEmitter::emit_checked_store() {
+    flush_stack_pointer();
+    note_side_entry();
+    effective_address();
+    ExitSite* site = new_interpreter_exit();
+    site->adaptive = true;
+    site->stored_bytes = static_cast<u8>(memory_bytes());
+    e_.mov64_imm(r10, reinterpret_cast<u64>(site));
+    e_.call(runtime_.checked_store);
+    const Instruction& i = in();
+    HostOpcode o = opcode_of(i);
+    std::span<const u8> tail = tail_of(i);
+    bool absolute = !i.has_modrm;  // A2, A3: the accumulator
+    if (absolute) o.code = static_cast<u8>(0x88 | (i.opcode & 1));
+    if (o.map == 0 && o.code == 0x82) o.code = 0x80;
+    o.immediate_bytes = static_cast<u8>(tail.size());
+    e_.op(o, absolute ? u8{0} : static_cast<u8>((i.modrm >> 3) & 7), HostMem::at(r8));
+    e_.raw(tail);
+}
+
 }  // namespace vellum

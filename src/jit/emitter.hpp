@@ -22,6 +22,9 @@ struct Runtime {
     u64 underflow = 0;    // where a host RET from an empty return stack arrives; r11d: the EIP to go on at
     u64 time_stamp = 0;   // called: EDX:EAX become the time-stamp counter
     u64 enter = 0, enter_fpu = 0;
+    // Called with r8d, a linear address, and r10, the ExitSite of a checked store: r8 becomes the host address to write
+    // to, or control leaves by that exit.
+    u64 checked_store = 0;
 };
 
 // What grows while a block is emitted.
@@ -120,6 +123,7 @@ class BlockEmitter {
     void emit_ident();
     void emit_ident_plain();
     void emit_modrm();
+    void emit_checked_store();
     bool emit_stack_pointer_arithmetic();
     u32 memory_bytes() const;
 

@@ -51,7 +51,8 @@ void Translator::leave_at(HostFault& fault, const Block& block, const SideEntry&
 void Translator::note_faulting_site(const Block& block, u32 index) {
     if (!config_.adaptive_sites || site_fault_ == SiteFault::Other) return;
     Physical at = block.key.physical + (block.eips[index] - block.eip);
-    if (site_fault_ == SiteFault::Rated ? sites_.note_rated_fault(at) : sites_.note_fault(at))
+    bool rated = site_fault_ == SiteFault::Rated;
+    if (rated ? sites_.note_rated_fault(at) : sites_.note_fault(at, site_fault_ == SiteFault::Code))
         site_to_retranslate_ = at;
 }
 
@@ -116,7 +117,7 @@ bool Translator::try_fill(HostFault& fault, const Block& running) {
             case AddressSpaces::Fill::WatchedWrite:
                 ++code_write_faults_;
                 if (release_page(address, running)) return true;
-                site_fault_ = SiteFault::NeedsHelp;
+                site_fault_ = SiteFault::Code;
                 return false;
         }
     }

@@ -95,7 +95,12 @@ bool Frontend::read(BlockKey key, const CodeMode& mode, u32 eip, GuestBlock& out
         // The limit of CS is checked here once: it is part of the mode.
         if (u64{eip} + in.length - 1 > mode.cs_limit) break;
         bool adaptive = sites_here && sites_.is_callout(page_of(key.physical) + offset);
-        Rule rule = adaptive ? Rule::Interpret : rule_for(in, mode);
+        Rule rule = rule_for(in, mode);
+        if (adaptive) {
+            bool checked = options_.checked_stores && rule == Rule::Ident && may_be_checked_store(in, mode) &&
+                           sites_.meets_code(page_of(key.physical) + offset);
+            rule = checked ? Rule::CheckedStore : Rule::Interpret;
+        }
         if (options_.counting && rule == Rule::TimeStamp) rule = Rule::Interpret;
         if (!options_.system_registers && is_of_system_registers(rule)) rule = Rule::Interpret;
         if (options_.counting && is_repeated_string(in, rule) && !out.instructions.empty()) break;

@@ -13,7 +13,8 @@ struct FrontendOptions {
     bool counting = false;         // repeated string instructions stand alone
     bool behind_branches = false;  // a block goes on where a conditional branch is not taken
     bool behind_calls = false;     // ... and where a call returns
-    bool system_registers = true;  // as in TranslatorConfig
+    bool checked_stores = true;    // as in TranslatorConfig
+    bool system_registers = true;  // the same
 };
 
 class Frontend {

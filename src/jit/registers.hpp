@@ -12,6 +12,7 @@
 //   * memory operands are [r12+d], [r13+base+d] (|d| < 64 KiB), [r13+d] (0 <= d), gs:[32-bit address],
 //     [r15+d] and [rip+d] for the words of CpuState and JitContext that block_contract.cpp names, and the poll
 //     `mov r11d,[r11]` behind `mov r11,[r15+poll]`;
+//   * [r8] is the operand of a checked store, right behind the call that put a host address there;
 //   * string instructions run with rsi and rdi rebased by `lea rsi,[rsi+r13]`, and are followed by `mov esi,esi`;
 //   * direct jumps go inside the block, to entries of other blocks or to runtime stubs; there are no indirect jumps in
 //     blocks but `ret`; only runtime stubs, which are fixed at start, hold others;
@@ -47,8 +48,9 @@ struct alignas(64) JitContext {
     u8 fpu_live = 0;        // the guest's x87/MMX/SSE state is in the host's registers
     u8 reserved[6] = {};
     u64 scratch = 0;
-    u64 limit = 0;                       // CpuState::instruction_limit, at most 2^55
-    u64 (*time_stamp)(void*) = nullptr;  // RDTSC: EDX:EAX, given `owner`
+    u64 limit = 0;                                               // CpuState::instruction_limit, at most 2^55
+    u64 (*time_stamp)(void*) = nullptr;                          // RDTSC: EDX:EAX, given `owner`
+    u64 (*store_target)(void*, u32, const ExitSite*) = nullptr;  // of a checked store, given `owner`; 0: leave
     void* owner = nullptr;
     const Place* place = nullptr;  // where translated code runs, if ways lead from there (crossings.hpp)
     u64 repeat_start = 0;          // ECX before a repeated string instruction (counting mode)

@@ -371,6 +371,17 @@ Rule rule_for(const Instruction& in, const CodeMode& mode) {
     }
 }
 
+// One plain write of 1 to 8 bytes to a flat segment. The function that it calls keeps no FPU state; what names AH or
+// ESP has no form with the operand that it gives.
+bool may_be_checked_store(const Instruction& in, const CodeMode& mode) {
+    if (!in.has_memory || in.address_size != 4 || mode.use(in.memory.segment) != SegmentUse::Flat) return false;
+    if (uses_fpu(in) || mode.fpu_live() || in.names_high_byte || in.names_stack_register) return false;
+    bool of_bits = in.opcode_map == 1 && (in.opcode == 0xAB || in.opcode == 0xB3 || in.opcode == 0xBB);
+    return !of_bits && std::any_of(in.op.begin(), in.op.end(), [](const Operand& o) {
+        return o.kind == Operand::Kind::Memory && o.access & Operand::Write && o.size >= 1 && o.size <= 8;
+    });
+}
+
 u32 flags_surely_written(const Instruction& in) {
     switch (in.mnemonic) {
         case ZYDIS_MNEMONIC_AND:

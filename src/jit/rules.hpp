@@ -28,6 +28,7 @@ enum class Rule : u8 {
     Cli,
     Sti,
     TimeStamp,
+    CheckedStore,  // Ident that writes memory, at an adaptive site: a function says where
     String,
     Jump,  // from here on: ends the block
     Branch,
@@ -48,6 +49,9 @@ constexpr u32 direct_target(const Instruction& in, u32 next) {
 }
 
 Rule rule_for(const Instruction& in, const CodeMode& mode);
+
+// May it be a CheckedStore, where its rule is Ident?
+bool may_be_checked_store(const Instruction& in, const CodeMode& mode);
 
 // Does it use x87, MMX or SSE state?
 bool uses_fpu(const Instruction& in);

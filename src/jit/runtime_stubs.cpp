@@ -120,6 +120,35 @@ void emit_time_stamp(Encoder& e, const JitContext& context) {
     e.ret();
 }
 
+// r8d: linear address, r10: ExitSite*. A C++ function in the middle of a block; nothing but r8-r11 changes.
+void emit_checked_store(Encoder& e, const Runtime& runtime, const JitContext& context) {
+    constexpr u8 lost[] = {0, 1, 2, 6, 7};  // guest registers that C++ may change
+    for (u8 guest : lost) e.store32(guest_register(guest), host_of(guest));
+    e.store64(HostMem::absolute(&context.return_sp), rsp);
+    e.load64(rsp, HostMem::absolute(&context.host_rsp));
+    e.pushfq();
+    e.pop64(rax);
+    e.store32(HostMem::absolute(&context.flags), rax);
+    e.cld();
+    e.store64(HostMem::absolute(&context.exit), r10);
+    e.load64(rdi, HostMem::absolute(&context.owner));
+    e.mov32(rsi, r8);
+    e.mov64(rdx, r10);
+    e.op({0, 0xFF}, 2, HostMem::absolute(&context.store_target));
+    e.mov64(r8, rax);
+    emit_restore_flags(e, context);
+    e.load64(rsp, HostMem::absolute(&context.return_sp));
+    e.mov64(rcx, r8);
+    u32 refused = e.jrcxz_forward();
+    for (u8 guest : lost) e.load32(host_of(guest), guest_register(guest));
+    e.ret();
+    e.land_short(refused);
+    for (u8 guest : lost) e.load32(host_of(guest), guest_register(guest));
+    e.lea64(rsp, HostMem::at(rsp, 8));
+    e.load64(r10, HostMem::absolute(&context.exit));
+    e.jmp(runtime.exit);
+}
+
 }  // namespace
 
 void emit_runtime(Encoder& e, Runtime& runtime, ExitSite& indirect, const TranslatorConfig& config) {
@@ -138,6 +167,8 @@ void emit_runtime(Encoder& e, Runtime& runtime, ExitSite& indirect, const Transl
     emit_enter(e, context, false);
     runtime.enter_fpu = e.here();
     emit_enter(e, context, true);
+    runtime.checked_store = e.here();
+    emit_checked_store(e, runtime, context);
 }
 
 }  // namespace vellum

@@ -20,6 +20,8 @@ constexpr TranslatorSwitch switches[] = {
     {"long-blocks", "blocks are longer than one instruction", [](Config& c) { c.most_instructions = 1; }},
     {"window-forms", "operands without wrap-around go by [r13+register]", [](Config& c) { c.window_forms = false; }},
     {"adaptive-sites", "instructions that keep faulting become callouts", [](Config& c) { c.adaptive_sites = false; }},
+    {"checked-stores", "... and stores into pages with code call a function that looks where they go",
+     [](Config& c) { c.checked_stores = false; }},
     {"system-registers", "level 0 reads control registers and reloads segment registers in translated code",
      [](Config& c) { c.system_registers = false; }},
     {"crossings", "SYSENTER, SYSEXIT and loads of FS lead on in emitted code, to the mode and window of the other side",

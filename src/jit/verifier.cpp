@@ -31,6 +31,10 @@ class Verifier {
     BrokenRule step(const HostInstruction& d);
     BrokenRule branch(const HostInstruction& d);
     BrokenRule go_to(const HostInstruction& d);
+    bool calls_checked_store(const HostInstruction& d) const {
+        return d.kind == HostClass::Call && d.direct() && code_.checked_store != 0 &&
+               code_.address + static_cast<u64>(d.target()) == code_.checked_store;
+    }
     bool inside(i64 offset) const { return offset >= 0 && offset < static_cast<i64>(code_.bytes.size()); }
 
     const EmittedCode& code_;
@@ -109,7 +113,7 @@ BrokenRule Verifier::note_targets() {
         if (BrokenRule b = note_entry(entry)) return b;
     for (const HostInstruction& d : instructions_) {
         at_ = d.offset;
-        if (d.kind == HostClass::Call)
+        if (d.kind == HostClass::Call && !calls_checked_store(d))
             if (BrokenRule b = note_entry(d.end())) return b;
         bool branches = d.kind == HostClass::Jump || d.kind == HostClass::Branch || d.kind == HostClass::Call;
         if (!branches) continue;
@@ -130,6 +134,8 @@ BrokenRule Verifier::step(const HostInstruction& d) {
     bool label = labels_.contains(d.offset);
     if (reachable_ && (label || entered_[d.offset]) && !rules_.state().between_sequences())
         return "branches: into the middle of a sequence";
+    if (reachable_ && (label || entered_[d.offset]) && rules_.state().store_target)
+        return "stores: a branch leads behind the check";
     if (entered_[d.offset]) {
         if (reachable_ && !rules_.state().settled())
             return "drift: r12 moved too far without an access or a normalisation";
@@ -160,8 +166,12 @@ BrokenRule Verifier::branch(const HostInstruction& d) {
             reachable_ = false;
             return b;
         }
-        case HostClass::Branch:
-        case HostClass::Call: return go_to(d);  // what follows a call is an entry
+        case HostClass::Branch: return go_to(d);
+        case HostClass::Call: {  // what follows is an entry, but behind a check
+            BrokenRule b = go_to(d);
+            if (calls_checked_store(d)) rules_.state().receive_store_target();
+            return b;
+        }
         case HostClass::Return:
             if (d.all()[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE || d.z.has_immediate)
                 return "branches: only the plain near return";
@@ -195,7 +205,8 @@ BrokenRule Verifier::go_to(const HostInstruction& d) {
         !inside(target) && d.kind != HostClass::Call && code_.renews_stack_pointer && code_.renews_stack_pointer(host);
     if (!renewed && !rules_.state().settled()) return "drift: control leaves with r12 too far from the window";
     if (inside(target)) return nullptr;
-    if (host == code_.exit && !rules_.state().exit_site) return "exits: r10 is no exit site";
+    if ((host == code_.exit || host == code_.checked_store) && !rules_.state().exit_site)
+        return "exits: r10 is no exit site";
     auto way = d.kind == HostClass::Call ? EmittedCode::Way::Call : EmittedCode::Way::Jump;
     return code_.may_reach && code_.may_reach(host, way) ? nullptr : "branches: leads to an unknown place";
 }

@@ -28,7 +28,10 @@
 // branches:  direct ones (LOOP with 67 too), without 66, to an instruction inside or where `may_reach` says so; those
 //            that may be linked later count as leaving; `ret`; nothing else. Control never runs off the end. INT3 only
 //            where nothing leads.
-// exits:     control gets to `exit` only with r10 loaded by `mov r10,i` with one of `exit_sites`: C++ will follow it.
+// exits:     control gets to `exit` and `checked_store` only with r10 loaded by `mov r10,i` with one of `exit_sites`: C++
+//            will follow it.
+// stores:    [r8], of at most 16 bytes, only in the instruction behind a call of `checked_store`, where nothing else
+//            leads.
 #pragma once
 
 #include <functional>
@@ -58,6 +61,8 @@ struct EmittedCode {
     // The stub that wants an exit site in r10 (0: none is known), and the values that are one.
     u64 exit = 0;
     std::vector<u64> exit_sites;
+    // The stub that gives back in r8 where the guest may write up to 16 bytes; it wants an exit site too. 0: none.
+    u64 checked_store = 0;
     // May [r15 + offset] touch those bytes? The poll has a rule of its own. Not set: none.
     std::function<bool(u64 offset, u32 bytes, bool write)> may_touch_state;
     // May RIP-relative operands touch those bytes? Not set: none.

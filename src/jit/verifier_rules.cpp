@@ -2,6 +2,7 @@
 #include "jit/verifier_rules.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "cpu/state.hpp"
 
@@ -13,6 +14,7 @@ using namespace host_register;
 using Pushed = VerifierState::Pushed;
 
 constexpr u64 most_stack_displacement = 1u << 20, most_displacement = (1u << 16) - 1;
+constexpr u32 most_stored_bits = 128;
 constexpr u64 popf_bits = eflags::arithmetic | eflags::df, popf_or_bits = eflags::fixed | eflags::if_;
 constexpr u8 action_read = ZYDIS_OPERAND_ACTION_READ, action_write = ZYDIS_OPERAND_ACTION_WRITE,
              action_any_write = ZYDIS_OPERAND_ACTION_WRITE | ZYDIS_OPERAND_ACTION_CONDWRITE,
@@ -42,6 +44,7 @@ bool permitted_class(ZydisRegister r) {
 BrokenRule VerifierRules::apply(const HostInstruction& d) {
     Pushed pushed = state_.pushed;
     state_.pushed = Pushed::Nothing;
+    store_target_ = std::exchange(state_.store_target, false);
     if (pushed == Pushed::Flags && d.kind != HostClass::Pop) return "flags: PUSHFQ without POP after it";
     if (pushed == Pushed::FlagImage && d.kind != HostClass::PopFlags) return "flags: PUSH without POPFQ after it";
     bool touches = poll_touch(d);
@@ -177,6 +180,8 @@ BrokenRule VerifierRules::window_memory(const HostInstruction& d, const ZydisDec
         if (a.index != none) return "memory: r12 with an index";
         return magnitude(a.displacement) <= most_stack_displacement ? nullptr : "memory: too far from r12";
     }
+    bool checked = store_target_ && a.base == r8 && a.index == none && a.displacement == 0;
+    if (checked) return operand.size <= most_stored_bits ? nullptr : "stores: more than what was checked";
     if (a.base != r13) return "memory: not a form that stays in the window";
     if (a.index == none) return a.displacement >= 0 ? nullptr : "memory: below the window";
     if (a.scaled || !plain_index(a.index)) return "memory: not a zero-extended register on r13";

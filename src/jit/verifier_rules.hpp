@@ -38,6 +38,7 @@ class VerifierRules {
 
     const EmittedCode& code_;
     VerifierState state_;
+    bool store_target_ = false;  // for the instruction that is looked at
 };
 
 }  // namespace vellum

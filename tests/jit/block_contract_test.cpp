@@ -17,7 +17,7 @@ namespace {
 // A block at host address 7000h of a runtime whose stubs lie between 1000h and 2000h.
 struct Contract {
     JitContext context;
-    Runtime runtime{&context, 0x1000, 0x1000, 0x1100, 0x1200, 0x1210, 0x1300, 0x1400, 0x1500, 0x1600};
+    Runtime runtime{&context, 0x1000, 0x1000, 0x1100, 0x1200, 0x1210, 0x1300, 0x1400, 0x1500, 0x1600, 0x1700};
     Block block;
     EmittedCode code = block_contract({}, 0x7000, block, runtime);
 
@@ -40,6 +40,7 @@ TEST_CASE("block contract: the runtime's words of the context are neither read n
                  offsetof(JitContext, state), offsetof(JitContext, window), offsetof(JitContext, entry),
                  offsetof(JitContext, exit), offsetof(JitContext, target), offsetof(JitContext, flags),
                  offsetof(JitContext, host_mxcsr), offsetof(JitContext, fpu_live), offsetof(JitContext, time_stamp),
+                 offsetof(JitContext, store_target),
                  offsetof(JitContext, owner), offsetof(JitContext, fpu));
     CHECK_FALSE(c.context_word(offset, 1, false));
     CHECK_FALSE(c.context_word(offset, 1, true));
@@ -95,7 +96,7 @@ TEST_CASE("block contract: the words of the state that blocks read, and not a by
     }
 }
 
-TEST_CASE("block contract: blocks reach four stubs, each in its way", "[jit]") {
+TEST_CASE("block contract: blocks reach five stubs, each in its way", "[jit]") {
     Contract c;
     const Runtime& r = c.runtime;
     CHECK(c.jumps(r.lookup));
@@ -104,6 +105,9 @@ TEST_CASE("block contract: blocks reach four stubs, each in its way", "[jit]") {
     CHECK(c.calls(r.lookup));
     CHECK(c.calls(r.time_stamp));
     CHECK_FALSE(c.jumps(r.time_stamp));
+    CHECK(c.calls(r.checked_store));
+    CHECK_FALSE(c.jumps(r.checked_store));
+    CHECK(c.code.checked_store == r.checked_store);
     CHECK_FALSE(c.calls(r.exit));
     CHECK_FALSE(c.calls(r.miss));
     auto elsewhere =

@@ -12,6 +12,7 @@ using namespace asmjit::x86;
 namespace {
 
 constexpr u64 code_address = 0x100000000, stub = 0x100008000, context = 0x100007000;
+constexpr u64 store_stub = 0x10000A000;
 constexpr u64 exit_stub = 0x100009000, site = 0x123456789A;  // bytes below: exit_stub is 9000h past the start
 
 EmittedCode emitted(std::span<const u8> bytes) {
@@ -19,10 +20,12 @@ EmittedCode emitted(std::span<const u8> bytes) {
     code.bytes = bytes;
     code.address = code_address;
     code.may_reach = [](u64 target, EmittedCode::Way way) {
-        return target == stub || (target == exit_stub && way == EmittedCode::Way::Jump);
+        return target == stub || (target == store_stub && way == EmittedCode::Way::Call) ||
+               (target == exit_stub && way == EmittedCode::Way::Jump);
     };
     code.exit = exit_stub;
     code.exit_sites = {0x1111, site};
+    code.checked_store = store_stub;
     code.may_touch_state = [](u64 at, u32 n, bool write) { return at + n <= 4096 && !(write && at < 512); };
     code.may_touch = [](u64 at, u32 n, bool write) { return at >= context && at + n <= context + 64 && !write; };
     return code;
@@ -450,4 +453,43 @@ TEST_CASE("verifier: refuses to leave with anything else in r10") {
     refuses("exits",
             {0x74, 0x0A, 0x49, 0xBA, 0x11, 0x11, 0, 0, 0, 0, 0, 0, 0xE9, 0xEF, 0x8F, 0x00, 0x00});        // or not set
     refuses("branches", {0x49, 0xBA, 0x11, 0x11, 0, 0, 0, 0, 0, 0, 0xE8, 0xF1, 0x8F, 0x00, 0x00, 0xC3});  // called
+}
+
+TEST_CASE("verifier: a store to where the check said is accepted, of up to 16 bytes") {
+    auto checked = [](auto store) {
+        return [store](Assembler& a) {
+            a.lea(r8d, ptr(rbx, 4));
+            a.mov(r10, site);
+            a.call(store_stub);
+            store(a);
+            a.ret();
+        };
+    };
+    accepts(checked([](Assembler& a) { a.mov(dword_ptr(r8), ecx); }));
+    accepts(checked([](Assembler& a) { a.add(byte_ptr(r8), 7); }));
+    accepts(checked([](Assembler& a) { a.lock().cmpxchg(word_ptr(r8), cx); }));
+    accepts(checked([](Assembler& a) { a.movups(xmmword_ptr(r8), xmm3); }));
+}
+
+TEST_CASE("verifier: refuses [r8] but in the one instruction behind the check") {
+    // 49 BA ...: mov r10,site; E8 ...: call store_stub
+    auto behind_check = [](std::initializer_list<int> list) {
+        std::vector<u8> bytes{0x49, 0xBA, 0x9A, 0x78, 0x56, 0x34, 0x12, 0, 0, 0, 0xE8, 0xF1, 0x9F, 0, 0};
+        bytes.insert(bytes.end(), list.begin(), list.end());
+        bytes.push_back(0xC3);
+        auto refusal = verify(emitted(bytes));
+        return refusal.value_or("accepted");
+    };
+    using Catch::Matchers::Contains;
+    CHECK_THAT(behind_check({0x41, 0x89, 0x08}), Contains("accepted"));
+    CHECK_THAT(behind_check({0x90, 0x41, 0x89, 0x08}), Contains(": memory: "));              // one too late
+    CHECK_THAT(behind_check({0x41, 0x89, 0x08, 0x41, 0x89, 0x08}), Contains(": memory: "));  // and once more
+    CHECK_THAT(behind_check({0x41, 0x89, 0x48, 0x04}), Contains(": memory: "));              // [r8+4]
+    CHECK_THAT(behind_check({0x41, 0x89, 0x0C, 0x18}), Contains(": memory: "));              // [r8+rbx]
+    CHECK_THAT(behind_check({0x49, 0x89, 0x08}), Contains(": memory: "));                    // mov [r8],rcx
+    CHECK_THAT(behind_check({0x41, 0x0F, 0xAB, 0x08}), Contains(": memory: "));              // bts [r8],ecx
+    CHECK_THAT(behind_check({0x41, 0x0F, 0xAE, 0x00}), Contains(": memory: "));              // fxsave [r8]
+    CHECK_THAT(behind_check({0x41, 0x89, 0x08, 0xEB, 0xFB}), Contains(": stores: "));        // jmp back to it
+    refuses("memory", {0x41, 0x89, 0x08, 0xC3});                                             // without a check
+    refuses("exits", {0xE8, 0xFB, 0x9F, 0, 0, 0x41, 0x89, 0x08, 0xC3});                      // without a site
 }
