@@ -82,6 +82,13 @@ struct SideEntry {
     i32 esp_delta;
 };
 
+// Four bytes of an instruction that are an operand of it and nothing else, and the same of its translation: both may be
+// replaced together.
+struct CodeConstant {
+    u32 guest;  // offset from the block's first guest byte
+    u32 host;   // code offset
+};
+
 // A translation in the code cache: of guest instructions one behind the other. Control may go on behind branches and
 // calls, and jump about inside. It and all that belongs to it lie in the arena of its region.
 struct Block {
@@ -102,10 +109,17 @@ struct Block {
     std::span<const Stretch> stretches;  // counting: instructions that are counted at once
     std::span<const u32> return_sites;   // code offsets at which host RETs arrive
     std::span<const SideEntry> side;
+    std::span<const CodeConstant> constants;
     ExitSite* exits = nullptr;       // the last, and from there by `next`
     ExitSite* incoming = nullptr;    // links that lead here
     ExitSite* stale_exit = nullptr;  // entries of a dead block lead here
     Block* next_in_table = nullptr;
+
+    bool has_bytes(Physical page, u32 first_offset, u32 last_offset) const {
+        u32 begin = offset_in_page(key.physical);
+        if (page == page_of(key.physical) && begin <= last_offset && begin + guest_bytes > first_offset) return true;
+        return straddles && page == second_page && begin + guest_bytes - page_size > first_offset;
+    }
 
     // Counting: instructions that are counted when control has got to that one, but not retired.
     u16 counted_ahead(u32 index) const {

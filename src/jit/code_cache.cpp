@@ -251,20 +251,33 @@ void CodeCache::invalidate(Physical page, u32 first_offset, u32 last_offset) {
     PageUsers* found = users_of(page);
     if (!found || !found->code.any(first_offset, last_offset + 1)) return;
     PageUsers& users = *found;
-    auto hit = [&](const Block& block) {
-        u32 begin = offset_in_page(block.key.physical);
-        if (page == page_of(block.key.physical) && begin <= last_offset && begin + block.guest_bytes > first_offset)
-            return true;
-        return block.straddles && page == block.second_page && begin + block.guest_bytes - page_size > first_offset;
-    };
     std::vector<Block*> doomed;
     for (Block* block : users.blocks)
-        if (hit(*block)) doomed.push_back(block);
+        if (block->has_bytes(page, first_offset, last_offset)) doomed.push_back(block);
     if (doomed.empty()) {
         users.code.clear();
         for (Block* block : users.blocks) mark_code(users, *block, page);
     }
     for (Block* block : doomed) invalidate(*block);
+}
+
+bool CodeCache::replace_constant(Physical at, std::span<const u8> bytes, const Block& running) {
+    PageUsers* users = users_of(page_of(at));
+    u32 first = offset_in_page(at), last = first + static_cast<u32>(bytes.size()) - 1;
+    if (!users || !users->code.any(first, last + 1)) return false;
+    std::vector<u32>& places = places_of_constants_;
+    places.clear();
+    for (const Block* block : users->blocks) {
+        if (!block->has_bytes(page_of(at), first, last)) continue;
+        u32 offset = first - offset_in_page(block->key.physical);
+        auto constant = std::find_if(block->constants.begin(), block->constants.end(), [&](const CodeConstant& c) {
+            return offset >= c.guest && offset + bytes.size() <= c.guest + sizeof(u32);
+        });
+        if (block == &running || constant == block->constants.end()) return false;
+        places.push_back(constant->host + offset - constant->guest);
+    }
+    for (u32 place : places) std::memcpy(memory_->writable() + place, bytes.data(), bytes.size());
+    return !places.empty();
 }
 
 void CodeCache::invalidate_at(Linear address) {

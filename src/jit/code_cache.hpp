@@ -54,6 +54,8 @@ class CodeCache {
     // Blocks that have bytes in that part of the page cease. Calls `on_page_empty` when no block is left on it.
     void invalidate(Physical page, u32 first_offset, u32 last_offset);
     void invalidate(Block& block);
+    // Instead, where all of them have those bytes in constants: replaces them there too. False: nothing was done.
+    bool replace_constant(Physical at, std::span<const u8> bytes, const Block& running);
     void invalidate_at(Linear address);  // blocks that have a byte there, in any mode and address space
     void clear();
     std::function<void(Physical page)> on_page_used, on_page_empty;
@@ -97,6 +99,7 @@ class CodeCache {
     std::unordered_map<u64, PageUsers> pages_;
     u64 known_page_ = no_page;  // its users, or null: what was looked up last
     PageUsers* known_users_ = nullptr;
+    std::vector<u32> places_of_constants_;  // code offsets; here so that it keeps its memory
     std::array<std::vector<PageGroup*>, most_members> joined_;  // by slot
     std::vector<PageGroup*> global_groups_;
     std::unordered_map<GroupKey, std::unique_ptr<PageGroup>, BlockKeyHash> groups_;

@@ -28,6 +28,7 @@ struct TranslatorConfig {
     bool window_forms = true;         // [r13+base+d]; off: every operand through gs
     bool adaptive_sites = true;       // sites that keep faulting become callouts
     bool checked_stores = true;       // ... and stores beside code are checked by a function that they call
+    bool replaced_constants = true;   // ... which replaces constants in translations as they are replaced in code
     bool system_registers = true;     // level 0 reads control registers and reloads segment registers by itself
     bool crossings = true;            // SYSENTER, SYSEXIT and loads of FS go on in emitted code
     bool other_segments = true;       // translate 16-bit code and segments that are not flat

@@ -61,6 +61,8 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     // --- checked_stores.cpp
     static u64 store_target(void* translator, u32 address, const ExitSite* site);
     u8* checked_target(Linear address, const ExitSite& site);
+    void write_beside_code(Physical at, const ExitSite& site);
+    bool replace_constant(Physical at, const ExitSite& site);
 
     // --- linking.cpp
     void enter_page(PageGroup& group, const View& view);
@@ -155,6 +157,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     u32 repeated_faults_ = 0;
     enum class SiteFault : u8 { Other, NeedsHelp, Code, Rated } site_fault_{};  // of the access that faulted last
     std::optional<Physical> site_to_retranslate_;  // once the interpreter has done its instruction
+    bool constant_replaced_ = false;  // what page_will_change is about to be told of is done
     ControlState known_control_{};
     u64 cr3_before_ = 0;
     u64 executed_ = 0;  // instructions that translated code left, besides those that the interpreter counts

@@ -9,6 +9,7 @@ void EmitTables::clear() {
     inner_jumps.clear();
     labels.clear();
     side.clear();
+    constants.clear();
     stretches.clear();
     return_sites.clear();
 }
@@ -280,6 +281,7 @@ void BlockEmitter::emit() {
     out_.stretches = arena_.copy(tables_.stretches);
     out_.return_sites = arena_.copy(tables_.return_sites);
     out_.side = arena_.copy(tables_.side);
+    out_.constants = arena_.copy(tables_.constants);
 }
 
 }  // namespace vellum

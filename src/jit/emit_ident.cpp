@@ -142,6 +142,13 @@ void BlockEmitter::emit_ident() {
     normalise_stack_pointer();
 }
 
+// Immediate bytes of an instruction whose other operands are registers: four of them are what programs patch.
+void BlockEmitter::emit_register_tail(std::span<const u8> tail) {
+    if (tail.size() == sizeof(u32) && !guest_.straddles && !in().names_stack_register)
+        tables_.constants.push_back({next_eip() - guest_.eip - u32{sizeof(u32)}, code_offset()});
+    e_.raw(tail);
+}
+
 // No ModRM: registers are named by the opcode, or implied.
 void BlockEmitter::emit_ident_plain() {
     const Instruction& i = in();
@@ -160,14 +167,14 @@ void BlockEmitter::emit_ident_plain() {
         if (i.opcode >= 0xB8 && i.opcode <= 0xBF) {  // MOV r, imm
             o.code = 0xC7;
             e_.op(o, 0, wide_host);
-            return e_.raw(tail_of(i));
+            return emit_register_tail(tail_of(i));
         }
     }
     if (o.p66) e_.byte(0x66);
     if (o.pF3) e_.byte(0xF3);
     if (i.opcode_map == 1) e_.byte(0x0F);
     e_.byte(i.opcode);
-    e_.raw(tail_of(i));
+    emit_register_tail(tail_of(i));
 }
 
 void BlockEmitter::emit_modrm() {
@@ -185,7 +192,7 @@ void BlockEmitter::emit_modrm() {
     if (!i.has_memory) {
         if (i.names_stack_register && rm == 4) rm = r12;
         e_.op(o, reg, rm);
-        return e_.raw(tail);
+        return emit_register_tail(tail);
     }
     if (!must_swap()) {
         bool by_gs = i.names_high_byte || is_bit_string(o);  // the only form without REX; the one that wraps

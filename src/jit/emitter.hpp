@@ -43,6 +43,7 @@ struct EmitTables {
     std::vector<InnerJump> inner_jumps;
     std::vector<u32> labels;  // places in the encoder's bytes, by index; only those of labels count
     std::vector<SideEntry> side;
+    std::vector<CodeConstant> constants;
     std::vector<Block::Stretch> stretches;
     std::vector<u32> return_sites;
     void clear();
@@ -124,6 +125,7 @@ class BlockEmitter {
     void emit_ident_plain();
     void emit_modrm();
     void emit_checked_store();
+    void emit_register_tail(std::span<const u8> tail);
     bool emit_stack_pointer_arithmetic();
     u32 memory_bytes() const;
 

@@ -168,7 +168,7 @@ bool Translator::on_host_fault(HostFault& fault) {
 }
 
 void Translator::page_will_change(Physical page, u32 first_offset, u32 last_offset) {
-    cache_.invalidate(page, first_offset, last_offset);
+    if (!constant_replaced_) cache_.invalidate(page, first_offset, last_offset);
 }
 
 }  // namespace vellum

@@ -57,6 +57,28 @@ void HostSparseMemory::clear() { madvise(base_ + guard_, bytes_, MADV_DONTNEED);
 
 bool host_has_wrgsbase() { return getauxval(AT_HWCAP2) & 2; }  // HWCAP2_FSGSBASE
 
+// IRET is the one serializing instruction that neither leaves for a hypervisor nor is missing on any processor.
+void host_serialize() {
+    u64 scratch;
+    asm volatile(
+        "lea -128(%%rsp), %%rsp\n\t"  // the red zone
+        "mov %%ss, %k0\n\t"
+        "push %q0\n\t"
+        "push %%rsp\n\t"
+        "addq $8, (%%rsp)\n\t"
+        "pushfq\n\t"
+        "mov %%cs, %k0\n\t"
+        "push %q0\n\t"
+        "lea 1f(%%rip), %q0\n\t"
+        "push %q0\n\t"
+        "iretq\n"
+        "1:\n\t"
+        "lea 128(%%rsp), %%rsp"
+        : "=&r"(scratch)
+        :
+        : "memory", "cc");
+}
+
 void host_set_gs_base(u64 base) {
     static const bool has_wrgsbase = host_has_wrgsbase();
     if (has_wrgsbase)

@@ -45,6 +45,10 @@ class HostSparseMemory {
     u8* base_ = nullptr;
 };
 
+// Nothing that was fetched before runs behind this: code that was written through another mapping than it runs in must
+// wait for it (SDM 3A 8.1.3, 11.6).
+void host_serialize();
+
 // Makes gs.base the window, for gs: operands of emitted code.
 void host_set_gs_base(u64 base);
 bool host_has_wrgsbase();

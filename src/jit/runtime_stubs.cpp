@@ -123,7 +123,7 @@ void emit_time_stamp(Encoder& e, const JitContext& context) {
 // r8d: linear address, r10: ExitSite*. A C++ function in the middle of a block; nothing but r8-r11 changes.
 void emit_checked_store(Encoder& e, const Runtime& runtime, const JitContext& context) {
     constexpr u8 lost[] = {0, 1, 2, 6, 7};  // guest registers that C++ may change
-    for (u8 guest : lost) e.store32(guest_register(guest), host_of(guest));
+    for (u8 guest : {0, 1, 2, 3, 5, 6, 7}) e.store32(guest_register(guest), host_of(guest));
     e.store64(HostMem::absolute(&context.return_sp), rsp);
     e.load64(rsp, HostMem::absolute(&context.host_rsp));
     e.pushfq();

@@ -22,6 +22,8 @@ constexpr TranslatorSwitch switches[] = {
     {"adaptive-sites", "instructions that keep faulting become callouts", [](Config& c) { c.adaptive_sites = false; }},
     {"checked-stores", "... and stores into pages with code call a function that looks where they go",
      [](Config& c) { c.checked_stores = false; }},
+    {"replaced-constants", "... and where they go to a constant in code, it is replaced in the translation",
+     [](Config& c) { c.replaced_constants = false; }},
     {"system-registers", "level 0 reads control registers and reloads segment registers in translated code",
      [](Config& c) { c.system_registers = false; }},
     {"crossings", "SYSENTER, SYSEXIT and loads of FS lead on in emitted code, to the mode and window of the other side",

@@ -223,3 +223,65 @@ TEST_CASE("checked stores: where the code is gone they are plain stores again", 
     REQUIRE(pair.advance(4 * StorePair::round) == "");
     CHECK(pair.bt.engine->statistics().code_write_faults > faults);  // nothing checks them now
 }
+
+namespace {
+
+// The function is ADD EDX, a constant of four bytes; RET.
+struct ConstantPair : StorePair {
+    static constexpr u32 four_bytes = function + 2;
+
+    template <typename Store>
+    explicit ConstantPair(Store store) : StorePair{store} {
+        both([](FlatMachine& m) { m.poke(function, {0x81, 0xC2, 0x78, 0x56, 0x34, 0x12, 0xC3}); });
+        store_at(four_bytes);
+        REQUIRE(advance(round * rounds) == "");
+    }
+    // In one run: short ones are the interpreter's. EDX becomes the sum of all constants.
+    u64 translated_in(u32 some_rounds) {
+        u64 before = bt.engine->statistics().blocks_translated;
+        REQUIRE(advance(some_rounds * round) == "");
+        return bt.engine->statistics().blocks_translated - before;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("checked stores: a constant in code is replaced in its translation", "[jit][checked-stores]") {
+    using Store = void (*)(x86::Assembler&);
+    Store store = GENERATE(Store{[](x86::Assembler& a) { a.mov(x86::dword_ptr(x86::ebx), x86::ecx); }},
+                           Store{[](x86::Assembler& a) { a.mov(x86::word_ptr(x86::ebx, 2), x86::cx); }},
+                           Store{[](x86::Assembler& a) { a.mov(x86::byte_ptr(x86::ebx, 3), x86::cl); }},
+                           Store{[](x86::Assembler& a) { a.mov(x86::dword_ptr(x86::ebx), 0x89ABCDEF); }});
+    ConstantPair pair{store};
+    CHECK(pair.translated_in(StorePair::rounds) < 10);  // blocks that begin where runs end
+}
+
+TEST_CASE("checked stores: what is more than a constant, or not known before, is translated again",
+          "[jit][checked-stores]") {
+    using Store = void (*)(x86::Assembler&);
+    Store store = GENERATE(Store{[](x86::Assembler& a) { a.mov(x86::dword_ptr(x86::ebx, -1), 0x345678C2); }},
+                           Store{[](x86::Assembler& a) { a.mov(x86::word_ptr(x86::ebx, 3), 0xC312); }},
+                           Store{[](x86::Assembler& a) { a.add(x86::dword_ptr(x86::ebx), x86::ecx); }});
+    ConstantPair pair{store};
+    CHECK(pair.translated_in(StorePair::rounds) > StorePair::rounds / 2);
+}
+
+TEST_CASE("checked stores: a constant that two blocks share is replaced in both", "[jit][checked-stores]") {
+    EnginePair<FlatMachine> pair;
+    constexpr u32 function = 0x50000, rounds = 3000;
+    auto loop = assemble(FlatMachine::code_at, [&](x86::Assembler& a) {
+        counted_loop(a, rounds, [&] {
+            a.call(function);
+            a.mov(x86::dword_ptr(function + 4), x86::ecx);
+            a.call(function + 2);
+        });
+    });
+    pair.both([&](FlatMachine& m) {
+        m.poke(FlatMachine::code_at, loop);
+        m.poke(function, {0x01, 0xD0, 0x81, 0xC2, 0, 0, 0, 0, 0xC3});  // add eax,edx; add edx,constant; ret
+        m.state.eip = FlatMachine::code_at;
+    });
+    for (u32 i = 0; i < 40; ++i) REQUIRE(pair.advance(777) == "");
+    CHECK(pair.interp.state.activity == Activity::Halted);
+    CHECK(pair.bt.engine->statistics().blocks_translated < 500);
+}
