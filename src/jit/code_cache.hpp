@@ -99,7 +99,7 @@ class CodeCache {
     std::unordered_map<u64, PageUsers> pages_;
     u64 known_page_ = no_page;  // its users, or null: what was looked up last
     PageUsers* known_users_ = nullptr;
-    std::vector<u32> places_of_constants_;  // code offsets; here so that it keeps its memory
+    std::vector<u32> places_of_constants_;                      // code offsets; here so that it keeps its memory
     std::array<std::vector<PageGroup*>, most_members> joined_;  // by slot
     std::vector<PageGroup*> global_groups_;
     std::unordered_map<GroupKey, std::unique_ptr<PageGroup>, BlockKeyHash> groups_;

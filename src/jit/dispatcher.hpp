@@ -157,7 +157,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     u32 repeated_faults_ = 0;
     enum class SiteFault : u8 { Other, NeedsHelp, Code, Rated } site_fault_{};  // of the access that faulted last
     std::optional<Physical> site_to_retranslate_;  // once the interpreter has done its instruction
-    bool constant_replaced_ = false;  // what page_will_change is about to be told of is done
+    bool constant_replaced_ = false;               // what page_will_change is about to be told of is done
     ControlState known_control_{};
     u64 cr3_before_ = 0;
     u64 executed_ = 0;  // instructions that translated code left, besides those that the interpreter counts

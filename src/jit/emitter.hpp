@@ -86,7 +86,7 @@ class BlockEmitter {
     bool same_page(u32 at) const;
     ExitSite* new_interpreter_exit();
     void exit_here(ExitSite* site);
-    void exit_to_interpreter();                              // the block ends with this instruction
+    void exit_to_interpreter();                                   // the block ends with this instruction
     ExitSite* leave_to_interpreter_at(u32 rel32, i32 esp_delta);  // a jump out of the middle
     void flush_stack_pointer();
     void shift_stack_pointer(i32 by, bool settled);

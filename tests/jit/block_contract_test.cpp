@@ -40,8 +40,7 @@ TEST_CASE("block contract: the runtime's words of the context are neither read n
                  offsetof(JitContext, state), offsetof(JitContext, window), offsetof(JitContext, entry),
                  offsetof(JitContext, exit), offsetof(JitContext, target), offsetof(JitContext, flags),
                  offsetof(JitContext, host_mxcsr), offsetof(JitContext, fpu_live), offsetof(JitContext, time_stamp),
-                 offsetof(JitContext, store_target),
-                 offsetof(JitContext, owner), offsetof(JitContext, fpu));
+                 offsetof(JitContext, store_target), offsetof(JitContext, owner), offsetof(JitContext, fpu));
     CHECK_FALSE(c.context_word(offset, 1, false));
     CHECK_FALSE(c.context_word(offset, 1, true));
 }
