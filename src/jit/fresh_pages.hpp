@@ -8,29 +8,28 @@
 
 namespace vellum {
 
+// Pages that share a counter take turns: of however many pages are in use, every eighth touch shows one.
 class FreshPages {
  public:
     static constexpr u32 enough = 8;  // callouts, which cost about as much as the page that is mapped
 
     // A callout touches it. True: that was often enough, and a window pays.
     bool touch(u32 view_slot, Linear address) {
-        u64 number = raw(address) >> page_shift, name = number | u64{view_slot} << 32;
-        Entry& entry = entries_[number % entries_.size()];
-        if (entry.name != name) entry = {name, 0};
-        if (++entry.touches < enough) return false;
-        entry = {};
+        u8& touches = touches_[index(view_slot, address)];
+        if (++touches < enough) return false;
+        touches = 0;
         return true;
     }
-
     // Another page takes its place.
-    void forget(Linear address) { entries_[(raw(address) >> page_shift) % entries_.size()] = {}; }
+    void forget(u32 view_slot, Linear address) { touches_[index(view_slot, address)] = 0; }
 
  private:
-    struct Entry {
-        u64 name = ~u64{0};
-        u32 touches = 0;
-    };
-    std::array<Entry, 64> entries_;
+    static constexpr u32 counters = 4096;
+    static u32 index(u32 view_slot, Linear address) {
+        constexpr u32 apart = 1237;  // processes have their stacks and tables at the same addresses
+        return (static_cast<u32>(raw(address) >> page_shift) + view_slot * apart) % counters;
+    }
+    std::array<u8, counters> touches_{};
 };
 
 }  // namespace vellum

@@ -31,7 +31,7 @@ void Translator::tell_windows(Mnemonic mnemonic, Linear invalidated, u64 generat
     if (cpu_.mmu.generation() == generation_before) return;
     if (mnemonic == ZYDIS_MNEMONIC_INVLPG) {
         spaces_.page_invalidated(invalidated);
-        fresh_pages_.forget(invalidated);
+        if (view_) fresh_pages_.forget(view_->slot, invalidated);
         if (global_code_pages_.contains(raw(page_of(invalidated)))) cache_.drop_links_of_global_pages();
     } else if (mnemonic == ZYDIS_MNEMONIC_MOV || state_.cr3 != cr3_before_) {
         drop_places();
@@ -107,7 +107,7 @@ bool Translator::execute_adaptive(const Instruction& in) {
     View& view = *view_;
     bool in_use = fresh_pages_.touch(view.slot, *hidden);
     if (execute(in))
-        fresh_pages_.forget(*hidden);
+        fresh_pages_.forget(view.slot, *hidden);
     else if (in_use)
         spaces_.anticipate(view, *hidden, Access::Read);
     return true;
