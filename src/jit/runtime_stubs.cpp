@@ -42,6 +42,16 @@ void emit_enter(Encoder& e, const JitContext& context, bool load_fpu) {
     e.op({0, 0xFF}, 4, HostMem::absolute(&context.entry));
 }
 
+// From the return stack to the host's own, with the guest's flags kept. Changes rax.
+void emit_take_host_stack(Encoder& e, const JitContext& context) {
+    e.store64(HostMem::absolute(&context.return_sp), rsp);
+    e.load64(rsp, HostMem::absolute(&context.host_rsp));
+    e.pushfq();
+    e.pop64(rax);
+    e.store32(HostMem::absolute(&context.flags), rax);
+    e.cld();
+}
+
 struct ExitStub {
     u64 ordinary;  // host address: as if there were no crossing. r14: the guest's ECX
     u32 crossing;  // rel32 that leads to the stub of crossings
@@ -57,14 +67,9 @@ ExitStub emit_exit(Encoder& e, const JitContext& context) {
     u64 ordinary = e.here();
     e.mov64(rcx, r14);
     for (u8 guest = 0; guest < guest_count; ++guest) e.store32(guest_register(guest), host_of(guest));
-    e.store64(HostMem::absolute(&context.return_sp), rsp);
     e.store64(HostMem::absolute(&context.exit), r10);
     e.store64(HostMem::absolute(&context.target), r11);
-    e.load64(rsp, HostMem::absolute(&context.host_rsp));
-    e.pushfq();
-    e.pop64(rax);
-    e.store32(HostMem::absolute(&context.flags), rax);
-    e.cld();
+    emit_take_host_stack(e, context);
     HostMem live = HostMem::absolute(&context.fpu_live);
     e.cmp8_imm(live, 0);
     u32 not_live = e.jcc_forward(4);
@@ -100,12 +105,7 @@ void emit_lookup(Encoder& e, Runtime& runtime, const JitContext& context, bool u
 // A C++ function in the middle of a block: what it may change is kept, but for EAX and EDX.
 void emit_time_stamp(Encoder& e, const JitContext& context) {
     for (u8 guest : {1, 6, 7}) e.store32(guest_register(guest), host_of(guest));
-    e.store64(HostMem::absolute(&context.return_sp), rsp);
-    e.load64(rsp, HostMem::absolute(&context.host_rsp));
-    e.pushfq();
-    e.pop64(rax);
-    e.store32(HostMem::absolute(&context.flags), rax);
-    e.cld();
+    emit_take_host_stack(e, context);
     e.load64(rdi, HostMem::absolute(&context.owner));
     e.op({0, 0xFF}, 2, HostMem::absolute(&context.time_stamp));
     e.mov64(r8, rax);
@@ -124,12 +124,7 @@ void emit_time_stamp(Encoder& e, const JitContext& context) {
 void emit_checked_store(Encoder& e, const Runtime& runtime, const JitContext& context) {
     constexpr u8 lost[] = {0, 1, 2, 6, 7};  // guest registers that C++ may change
     for (u8 guest : {0, 1, 2, 3, 5, 6, 7}) e.store32(guest_register(guest), host_of(guest));
-    e.store64(HostMem::absolute(&context.return_sp), rsp);
-    e.load64(rsp, HostMem::absolute(&context.host_rsp));
-    e.pushfq();
-    e.pop64(rax);
-    e.store32(HostMem::absolute(&context.flags), rax);
-    e.cld();
+    emit_take_host_stack(e, context);
     e.store64(HostMem::absolute(&context.exit), r10);
     e.load64(rdi, HostMem::absolute(&context.owner));
     e.mov32(rsi, r8);

@@ -163,7 +163,8 @@ TEST_CASE("counting: the limit is kept at every instruction of a block with bran
     CHECK(pair.bt.halted_by() == vector::de);
 }
 
-// Seen after 9 thousand million instructions of a boot: flags of ADD ESP, which the instruction at the label overwrites.
+// Seen after 9 thousand million instructions of a boot: flags of ADD ESP, which the instruction at the label
+// overwrites.
 TEST_CASE("counting: flags are right where the limit is reached at a label of the block", "[jit][counting]") {
     EnginePair<FlatMachine> pair;
     pair.both([](FlatMachine& m) {

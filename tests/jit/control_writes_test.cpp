@@ -10,17 +10,9 @@ namespace {
 
 constexpr int none = -1;
 
-// `body` 100 times, ESI counting down from 100.
 template <typename Body>
 Bytes a_hundred_times(Body body) {
-    return assemble(SystemPair::code, [&](x86::Assembler& a) {
-        auto again = a.newLabel();
-        a.mov(x86::esi, 100);
-        a.bind(again);
-        body(a);
-        a.dec(x86::esi);
-        a.jnz(again);
-    });
+    return assemble(SystemPair::code, [&](x86::Assembler& a) { a_hundred_rounds(a, body); });
 }
 
 u64 moves_of(const SystemPair& pair) {

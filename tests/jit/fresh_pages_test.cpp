@@ -28,6 +28,17 @@ void touch_a_missing_page(x86::Assembler& a, Body body) {
     a.hlt();
 }
 
+// ECX counts the stores down.
+template <typename Store>
+void store_often(x86::Assembler& a, Store store) {
+    auto next = a.newLabel();
+    a.mov(x86::ecx, stores);
+    a.bind(next);
+    store();
+    a.dec(x86::ecx);
+    a.jnz(next);
+}
+
 void enter_page(x86::Assembler& a) {
     a.inc(x86::ebx);
     a.mov(x86::dword_ptr(PagedProgram::entry_of(page)), address | 7);
@@ -87,14 +98,8 @@ TEST_CASE("fresh pages: one that seldom faults stays in translated code", "[jit]
     PagedProgram pair;
     pair.run(
         [](x86::Assembler& a) {
-            touch_a_missing_page(a, [&] {
-                auto next = a.newLabel();
-                a.mov(x86::ecx, stores);
-                a.bind(next);
-                a.mov(x86::dword_ptr(address, x86::ecx, 2), x86::ecx);
-                a.dec(x86::ecx);
-                a.jnz(next);
-            });
+            touch_a_missing_page(
+                a, [&] { store_often(a, [&] { a.mov(x86::dword_ptr(address, x86::ecx, 2), x86::ecx); }); });
         },
         enter_page);
     CHECK(statistics(pair).callouts.at("mov") < stores * rounds / 10);
@@ -123,13 +128,8 @@ TEST_CASE("fresh pages: one that is in use gets its window from a callout", "[ji
     pair.run(
         [](x86::Assembler& a) {
             touch_a_missing_page(a, [&] {
-                auto next = a.newLabel();
-                a.mov(x86::ecx, stores);
                 a.or_(x86::dword_ptr(address), x86::esi);
-                a.bind(next);
-                a.add(x86::dword_ptr(address), x86::ecx);
-                a.dec(x86::ecx);
-                a.jnz(next);
+                store_often(a, [&] { a.add(x86::dword_ptr(address), x86::ecx); });
             });
         },
         enter_page);

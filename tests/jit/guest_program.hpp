@@ -27,6 +27,18 @@ void counted_loop(asmjit::x86::Assembler& a, u32 count, Body body) {
     a.hlt();
 }
 
+// ESI counts from 100 down to 0 around `body`.
+template <typename Body>
+void a_hundred_rounds(asmjit::x86::Assembler& a, Body body) {
+    using namespace asmjit;
+    Label again = a.newLabel();
+    a.mov(x86::esi, 100);
+    a.bind(again);
+    body(a);
+    a.dec(x86::esi);
+    a.jnz(again);
+}
+
 // Rounds that take turns between EAX += 3 and, between `before_call` and `after_call`, a call of EAX += 5. `done`: what
 // follows the loop.
 inline void call_every_other_round(asmjit::x86::Assembler& a, u32 rounds, auto&& before_call, auto&& after_call,

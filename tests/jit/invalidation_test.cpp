@@ -132,9 +132,7 @@ TEST_CASE("invalidation: REP MOVS over code replaces it", "[jit][invalidation]")
 TEST_CASE("invalidation: data beside code on one page stays fast enough and right", "[jit][invalidation]") {
     agree(TestMachine::code_at, [](x86::Assembler& a) {
         auto counter = a.newLabel();
-        counted_loop(a, 5000, [&] {
-            a.inc(x86::dword_ptr(counter));
-        });
+        counted_loop(a, 5000, [&] { a.inc(x86::dword_ptr(counter)); });
         pad_to(a, 256);
         a.bind(counter);
         a.dd(0);

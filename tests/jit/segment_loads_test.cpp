@@ -14,17 +14,12 @@ constexpr u32 gdt = SystemPair::gdt, ldt = SystemPair::ldt, data = SystemPair::d
 constexpr u16 data0 = SystemPair::data0, data3 = SystemPair::data3;
 constexpr int none = -1;
 
-// `body` 100 times, ESI counting down from 100, with data0 in AX.
+// With data0 in AX.
 template <typename Body>
 Bytes a_hundred_times(Body body) {
     return assemble(SystemPair::code, [&](x86::Assembler& a) {
-        auto again = a.newLabel();
-        a.mov(x86::esi, 100);
         a.mov(x86::eax, data0);
-        a.bind(again);
-        body(a);
-        a.dec(x86::esi);
-        a.jnz(again);
+        a_hundred_rounds(a, body);
     });
 }
 
