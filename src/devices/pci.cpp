@@ -140,10 +140,15 @@ PciDevice* PciBus::addressed() const {
     return at == devices_.end() ? nullptr : at->second;
 }
 
+// An access over the end of a dword is two on the bus. The lower one is never the whole address, nor the reset control.
 u32 PciBus::read(u32 offset, u8 size) {
     if (offset == 1 && size == 1) return reset_control_.read ? reset_control_.read() : 0xFF;
     if (offset == 0 && size == 4) return address_;
-    if (offset < 4 && offset + size > 4) return read(offset, 2) | read(offset + 2, 2) << 16;
+    if (offset < 4 && offset + size > 4) {
+        u32 value = open_bus(size);
+        for (u32 i = 4 - offset; i < size; ++i) value ^= (read(offset + i, 1) ^ 0xFF) << (8 * i);
+        return value;
+    }
     if (offset < 4) return open_bus(size);
     PciDevice* device = addressed();
     return device ? device->read_config((address_ & 0xFC) + (offset - 4), size) : open_bus(size);
@@ -154,6 +159,8 @@ void PciBus::write(u32 offset, u8 size, u32 value) {
         if (reset_control_.write) reset_control_.write(static_cast<u8>(value));
     } else if (offset == 0 && size == 4) {
         address_ = value & 0x80FF'FFFC;
+    } else if (offset < 4 && offset + size > 4) {
+        for (u32 i = 4 - offset; i < size; ++i) write(offset + i, 1, value >> (8 * i) & 0xFF);
     } else if (offset < 4) {
         log_.once(Topic::Pci, "write of {} bytes to port {:x}h does nothing", size, 0xCF8 + offset);
     } else if (PciDevice* device = addressed()) {

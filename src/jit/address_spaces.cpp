@@ -267,8 +267,11 @@ View& AddressSpaces::current() { return impl_->current(); }
 AddressSpaces::FillResult AddressSpaces::fill(View& view, Linear address, Access access) {
     return impl_->fill(impl_->views.at(view.slot), address, access);
 }
+bool AddressSpaces::would_mark(Linear address, Access access) const {
+    return !nothing_to_mark(impl_->state, impl_->memory, address, access == Access::Write);
+}
 void AddressSpaces::anticipate(View& view, Linear address, Access access) {
-    if (nothing_to_mark(impl_->state, impl_->memory, address, access == Access::Write)) fill(view, address, access);
+    if (!would_mark(address, access)) fill(view, address, access);
 }
 OrFault<Physical> AddressSpaces::fetch(View& view, Linear page) {
     return impl_->fetch(impl_->views.at(view.slot), page);

@@ -45,6 +45,9 @@ class AddressSpaces {
     // does; maps read-only while D is clear.
     FillResult fill(View& view, Linear address, Access access);
 
+    // Would filling for that access set A or D?
+    bool would_mark(Linear address, Access access) const;
+
     // The same ahead of the access, for one that the guest is likely to try again. Changes nothing of the guest, and
     // does nothing where A or D would have to be set.
     void anticipate(View& view, Linear address, Access access);

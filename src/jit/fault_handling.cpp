@@ -9,6 +9,7 @@ namespace vellum {
 namespace {
 
 constexpr u64 window_bytes = u64{1} << 32;
+constexpr u64 longest_operand = sizeof(FxImage);
 constexpr u32 most_releases = 8;      // of one page, before its code is held to be living beside data: a power of two
 constexpr u32 most_repetitions = 64;  // of the very same fault, filled each time
 
@@ -100,7 +101,13 @@ bool Translator::try_fill(HostFault& fault, const Block& running) {
     repeated_fault_rip_ = fault.rip;
     if (fault.address - base < window_bytes) {
         Linear address = static_cast<Linear>(fault.address - base);
-        switch (spaces_.fill(*view_, address, fault.write ? Access::Write : Access::Read).what) {
+        Access access = fault.write ? Access::Write : Access::Read;
+        // An operand may run past the end of 4 GiB, which is a fault of its segment: no page is asked for it then.
+        if (raw(address) > window_bytes - longest_operand && spaces_.would_mark(address, access)) {
+            site_fault_ = SiteFault::Rated;
+            return false;
+        }
+        switch (spaces_.fill(*view_, address, access).what) {
             case AddressSpaces::Fill::Mapped:
                 ++window_fills_;
                 site_fault_ = SiteFault::Rated;
@@ -108,7 +115,7 @@ bool Translator::try_fill(HostFault& fault, const Block& running) {
             case AddressSpaces::Fill::GuestFault:
                 ++guest_page_faults_;
                 site_fault_ = SiteFault::Rated;
-                faulted_access_ = {true, fault.write ? Access::Write : Access::Read, address, 0, view_->slot};
+                faulted_access_ = {true, access, address, 0, view_->slot};
                 return false;
             case AddressSpaces::Fill::Mmio:
                 ++mmio_faults_;

@@ -82,6 +82,25 @@ TEST_CASE("pci: a byte at CF9h is the reset control and leaves the address alone
     CHECK(b.in32(0xCF8) == 0x80001234);
 }
 
+TEST_CASE("pci: an access over both registers reaches the data, and is no address", "[devices][pci]") {
+    // Once a read of two bytes at CFBh never ended.
+    PciBoard b;
+    Card card;
+    b.pci.attach(3, 0, card);
+    b.select(3, 0, 0);
+    CHECK(b.ports.read(0xCFB, 2) == 0x34FF);
+    CHECK(b.in32(0xCF9) == 0x34FFFFFF);
+    CHECK(b.in32(0xCFA) == 0x1234FFFF);
+    CHECK(b.in32(0xCFB) == 0x781234FF);
+    b.select(3, 0, 0x3C);  // interrupt line
+    b.ports.write(0xCFB, 2, 0x0B06);
+    CHECK(b.get(3, 0, 0x3C, 1) == 0x0B);
+    b.out32(0xCF9, 0x07060606);
+    CHECK(b.get(3, 0, 0x3C, 1) == 0x07);
+    CHECK(b.reset_control == 0);
+    CHECK(b.in32(0xCF8) == 0x8000183C);
+}
+
 TEST_CASE("pci: a BAR written with ones tells its size and answers only when decoded", "[devices][pci]") {
     PciBoard b;
     Card card;

@@ -1,7 +1,7 @@
 // What the fuzz target `code` found, each in its smallest form (docs/fuzzing.md).
 #include <catch2/catch.hpp>
 
-#include "jit/engine_pair.hpp"
+#include "jit/paged_program.hpp"
 
 namespace vellum::test {
 
@@ -39,6 +39,32 @@ TEST_CASE("fuzz: each iteration of REP MOVS into a device has its own time, on b
     REQUIRE(pair.advance(iterations) == "");
     CHECK(times[0] == std::vector<u64>{1, 2, 3});
     CHECK(times[1] == times[0]);
+}
+
+TEST_CASE("fuzz: an operand that runs past 4 GiB marks no page accessed, on both engines") {
+    constexpr u32 high_table = 0x42000, last_entry = high_table + 4 * 1023, last_page = 0x9000;
+    auto [name, bytes] = GENERATE(table<const char*, std::vector<u8>>({
+        {"rep movsd, downwards", {0xFD, 0xF3, 0xA5}},
+        {"mov eax,[esi]", {0x8B, 0x06}},
+        {"add [esi],ax", {0x66, 0x01, 0x06}},
+        {"fxsave [esi-255]", {0x0F, 0xAE, 0x86, 0x01, 0xFF, 0xFF, 0xFF}},
+    }));
+    CAPTURE(name);
+    PagedProgram pair;
+    pair.both([&](FlatMachine& m) {
+        m.poke_value<u32>(PagedProgram::directory + 4 * 1023, high_table | 0x27);
+        m.poke_value<u32>(last_entry, last_page | 7);
+        m.poke_value<u64>(FlatMachine::idt_at + 8 * vector::gp, u64{0x8E00} << 32 | 8u << 16 | PagedProgram::handler);
+        m.poke(TestMachine::code_at, bytes);
+        m.poke(PagedProgram::handler, {0xF4});
+        m.state.eip = TestMachine::code_at;
+        m.set_reg(Reg::Ecx, 3);
+        m.set_reg(Reg::Esi, 0xFFFFFFFF);
+        m.set_reg(Reg::Edi, TestMachine::data_at);
+    });
+    REQUIRE(pair.advance(10) == "");
+    CHECK(pair.bt.state.activity == Activity::Halted);
+    CHECK(pair.bt.peek<u32>(last_entry) == (last_page | 7));
 }
 
 }  // namespace vellum::test
