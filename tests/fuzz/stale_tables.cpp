@@ -86,7 +86,8 @@ bool stale_translations_possible(CodeMachine& machine, const CodeInput& input, u
             if (Stop stop = machine.run(1); stop == Stop::Halted || stop == Stop::TripleFault) break;
         }
     }
-    return false;
+    bool just_flushed = machine.flushes() != flushed && !partial;
+    return !just_flushed && Tables{machine}.sum() != trusted;
 }
 
 }  // namespace vellum::fuzz
