@@ -105,6 +105,7 @@ ShadowView& AddressSpaces::Impl::select() {
         view->validated_global = flushes;
         ++statistics.revalidations;
         shadow_check.all(*view, global_too);
+        keep_withheld_out(*view);
     }
     views.use(*view);
     return *view;
@@ -212,7 +213,9 @@ void AddressSpaces::Impl::page_invalidated(Linear address) {
     views.for_each([&](ShadowView& view) {
         const ShadowLeaf* leaf = view.pages.leaf_of_page(page);
         if (!leaf || !(view.key.same_tables(now) || leaf->global.has(page % ShadowLeaf::pages))) return;
-        if (!shadow_check.one(view, page)) return;
+        bool forgotten = shadow_check.one(view, page);
+        keep_withheld_out(view);
+        if (!forgotten) return;
         last_invalidated = page;
         if (one_more) mapper.hide_row(view, page + 1);
     });

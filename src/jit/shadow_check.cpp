@@ -42,8 +42,8 @@ void ShadowCheck::leaf(ShadowView& view, u32 index, ShadowLeaf& leaf, bool globa
     if (!leaf.large) {
         const u8* first_entry = table_at(memory_, leaf.first);
         pages.for_each([&](u32 i) {
-            if (!entry_holds(view.key, leaf, i, first_entry))
-                mapper_.forget(view, index * ShadowLeaf::pages + i, hider);
+            if (entry_holds(view.key, leaf, i, first_entry) || renew(view, leaf, index, i, first_entry)) return;
+            mapper_.forget(view, index * ShadowLeaf::pages + i, hider);
         });
     }
     if (global_too && state_.cr4 & cr4::pge) note_global(leaf);
@@ -55,6 +55,18 @@ void ShadowCheck::note_global(ShadowLeaf& leaf) const {
         u64 value = leaf.large ? leaf.directory_value : (*leaf.entries)[i];
         leaf.global.assign(i, value & entry::global);
     });
+}
+
+// A page that is shown is likely to be wanted again: what its new entry permits is shown at once.
+bool ShadowCheck::renew(ShadowView& view, const ShadowLeaf& leaf, u32 index, u32 i, const u8* first_entry) {
+    if (!first_entry || !leaf.shown.has(i) || mapper_.crowded()) return false;
+    u64 value = read_entry(first_entry + i * entry_bytes(view.key), entry_bytes(view.key));
+    auto found = showable(state_, memory_, view.key, leaf.directory_value, value);
+    if (!found) return false;
+    bool global = value & entry::global && state_.cr4 & cr4::pge;
+    mapper_.renew(view, index * ShadowLeaf::pages + i, {static_cast<u32>(value), value >> 63 != 0, global},
+                  found->offset, found->writable ? HostAccess::ReadWrite : HostAccess::Read);
+    return true;
 }
 
 bool ShadowCheck::one(ShadowView& view, u32 page) {
@@ -70,7 +82,10 @@ bool ShadowCheck::one(ShadowView& view, u32 page) {
         return false;
     }
     if (!l->live.has(i)) return false;
-    if (directory_holds(view.key, *l) && entry_holds(view.key, *l, i, table_at(memory_, l->first))) return false;
+    const u8* first_entry = table_at(memory_, l->first);
+    if (directory_holds(view.key, *l) &&
+        (entry_holds(view.key, *l, i, first_entry) || renew(view, *l, index, i, first_entry)))
+        return false;
     mapper_.forget(view, page, hider);
     return true;
 }

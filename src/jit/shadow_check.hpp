@@ -11,7 +11,7 @@ class ShadowCheck {
         : state_{state}, memory_{memory}, mapper_{mapper} {}
 
     // After CR3 was loaded: every page that is not global; after a flush of everything those too. What differs is
-    // forgotten and hidden.
+    // shown anew, or forgotten and hidden.
     void all(ShadowView& view, bool global_too);
     // After INVLPG: one page, or the large page around it. What still agrees may stay: it is what a fill would make.
     // True: a small page was forgotten.
@@ -20,6 +20,7 @@ class ShadowCheck {
  private:
     void quarters(ShadowView& view, RangeHider& hider);
     void leaf(ShadowView& view, u32 index, ShadowLeaf& leaf, bool global_too, RangeHider& hider);
+    bool renew(ShadowView& view, const ShadowLeaf& leaf, u32 index, u32 i, const u8* first_entry);
     void note_global(ShadowLeaf& leaf) const;
     bool directory_holds(const ViewKey& key, ShadowLeaf& leaf) const;
     bool entry_holds(const ViewKey& key, ShadowLeaf& leaf, u32 i, const u8* first_entry) const;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstring>
+#include <optional>
 
 #include "cpu/guest_memory.hpp"
 #include "jit/view_table.hpp"
@@ -51,6 +52,25 @@ inline bool nothing_to_mark(const CpuState& state, const GuestMemory& memory, Li
     u64 leaf = large ? above : entry_at(above, pae ? linear >> 12 & 0x1FF : linear >> 12 & 0x3FF);
     u32 wanted = entry::present | entry::accessed;
     return (above & wanted) == wanted && (leaf & wanted) == wanted && (!write || leaf & entry::dirty);
+}
+
+// What a window may show of a small page ahead of any access: what hardware could hold in its TLB without changing
+// memory. Present and accessed it must be, and dirty where it is to be writable.
+struct Showable {
+    u64 offset;  // in the storage
+    bool writable;
+};
+inline std::optional<Showable> showable(const CpuState& state, const GuestMemory& memory, const ViewKey& key,
+                                        u64 directory_value, u64 value) {
+    u64 high_half = value >> 32, both = directory_value & value;
+    bool high_half_fits = !high_half || (high_half == 0x80000000 && key.no_execute);
+    if ((value & (entry::present | entry::accessed)) != (entry::present | entry::accessed) || !high_half_fits ||
+        (key.user && !(both & entry::user)))
+        return std::nullopt;
+    auto backing = memory.backing_of(Physical{value & 0xFFFFF000 & state.a20_mask});
+    if (!backing) return std::nullopt;
+    bool permitted = both & entry::writable || (!key.user && !key.write_protect);
+    return Showable{backing->offset, permitted && value & entry::dirty && backing->writable && !backing->watched};
 }
 
 // Linear addresses that one page directory entry covers, in leaves of 2 MiB.

@@ -86,7 +86,6 @@ struct WindowFiller::SmallPage {
     u64 offset;  // in the storage
     bool host_writable;
     const u8* first_entry;  // of its leaf
-    bool path_writable;     // by the directory entry
 };
 
 void WindowFiller::show_small(ShadowView& view, ShadowLeaf& leaf, u32 page, const Translation& found) {
@@ -98,8 +97,7 @@ void WindowFiller::show_small(ShadowView& view, ShadowLeaf& leaf, u32 page, cons
         mapper_.protect(view, page, 1, HostAccess::ReadWrite);
         return;
     }
-    SmallPage middle{page, backing.offset, host_writable, table_at(memory_, leaf.first),
-                     (found.entry_value[0] & entry::writable) != 0};
+    SmallPage middle{page, backing.offset, host_writable, table_at(memory_, leaf.first)};
     i32 low = 0, high = 1, lowest = -static_cast<i32>(page % block), highest = lowest + static_cast<i32>(block);
     while (high < highest && joins(view, leaf, middle, high)) ++high;
     while (low > lowest && joins(view, leaf, middle, low - 1)) --low;
@@ -115,22 +113,14 @@ void WindowFiller::show_small(ShadowView& view, ShadowLeaf& leaf, u32 page, cons
                  host_writable ? HostAccess::ReadWrite : HostAccess::Read, HostWindows::Populate::Now);
 }
 
-// May the page at that distance be shown by the same mapping? Only if hardware could hold it in its TLB without
-// changing memory: present, accessed, and dirty where it is to be writable.
+// May the page at that distance be shown by the same mapping?
 bool WindowFiller::joins(const ShadowView& view, const ShadowLeaf& leaf, const SmallPage& middle, i32 distance) const {
     u32 n = static_cast<u32>(static_cast<i32>(middle.page) + distance), i = n % ShadowLeaf::pages;
     if (leaf.live.has(i) || !middle.first_entry) return false;
     u64 value = read_entry(middle.first_entry + i * entry_bytes(view.key), entry_bytes(view.key));
-    u64 high_half = value >> 32;
-    bool high_half_fits = !high_half || (high_half == 0x80000000 && view.key.no_execute);
-    if ((value & (entry::present | entry::accessed)) != (entry::present | entry::accessed) || !high_half_fits ||
-        (view.key.user && !(value & entry::user)))
-        return false;
-    auto backing = memory_.backing_of(Physical{value & 0xFFFFF000 & state_.a20_mask});
-    if (!backing || backing->offset != middle.offset + static_cast<u64>(static_cast<i64>(distance) * page_size))
-        return false;
-    bool permitted = (value & entry::writable && middle.path_writable) || (!view.key.user && !view.key.write_protect);
-    return (permitted && value & entry::dirty && backing->writable && !backing->watched) == middle.host_writable;
+    auto found = showable(state_, memory_, view.key, leaf.directory_value, value);
+    return found && found->offset == middle.offset + static_cast<u64>(static_cast<i64>(distance) * page_size) &&
+           found->writable == middle.host_writable;
 }
 
 // Pages [from, to).

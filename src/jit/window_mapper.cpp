@@ -109,6 +109,23 @@ void WindowMapper::protect(ShadowView& view, u32 page, u32 count, HostAccess acc
     leaf.writable.assign_run(from, from + count, access == HostAccess::ReadWrite);
 }
 
+void WindowMapper::renew(ShadowView& view, u32 page, const SmallEntry& entry, u64 offset, HostAccess access) {
+    ShadowLeaf& leaf = *view.pages.leaf_of_page(page);
+    u32 i = page % ShadowLeaf::pages;
+    u64 before = leaf.physical(i, state_.a20_mask);
+    if (leaf.code.has(i)) {
+        ++view.face.code_generation;
+        leaf.code.remove(i);
+    }
+    leaf.live.remove(i);
+    --live_small_;
+    learn(view, page, entry);
+    if (leaf.physical(i, state_.a20_mask) != before)
+        show(view, page, 1, offset, access, HostWindows::Populate::Now);
+    else if (leaf.writable.has(i) != (access == HostAccess::ReadWrite))
+        protect(view, page, 1, access);
+}
+
 void WindowMapper::hide(ShadowView& view, u32 page, u32 count) {
     u8* at = view.face.base + u64{page} * page_size;
     check(windows_.unmap(at, u64{count} * page_size), "the host lets a window be unmapped");

@@ -50,6 +50,9 @@ class WindowMapper {
     void show(ShadowView& view, u32 page, u32 count, u64 offset, HostAccess access, HostWindows::Populate populate);
     void protect(ShadowView& view, u32 page, u32 count, HostAccess access);  // pages that are shown
 
+    // A small page that is shown, by a changed entry: one call to the host at most.
+    void renew(ShadowView& view, u32 page, const SmallEntry& entry, u64 offset, HostAccess access);
+
     RangeHider hider(ShadowView& view) { return {*this, view}; }
     void forget(ShadowView& view, u32 page, RangeHider& hider);  // a page with a leaf: no longer live nor shown
     void forget_leaf(ShadowView& view, u32 leaf_index, RangeHider& hider);  // all its pages, and the leaf

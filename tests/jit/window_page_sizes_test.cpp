@@ -109,7 +109,11 @@ TEST_CASE("windows, PAE: pages are filled, revalidated and taken away") {
     CHECK(f.writable(0x6000));
     f.load_cr3(0x20);
     CHECK(f.writable(0x5000));
-    f.map_wide(0x5000, 0x200000 | P | RW | A | D);  // became executable: another entry
+    f.map_wide(0x5000, 0x200000 | P | RW | A | D);  // became executable
+    f.load_cr3(0x20);
+    CHECK(f.readable(0x5000));
+    CHECK(f.fill(0x5000, Access::Fetch) == Fill::Mapped);
+    f.map_wide(0x5000, u64{1} << 40 | 0x200000 | P | RW | A | D);
     f.load_cr3(0x20);
     CHECK_FALSE(f.readable(0x5000));
     CHECK(f.readable(0x6000));
