@@ -101,6 +101,7 @@ constexpr u32 permitted[] = {
     SYS_clock_getres,
     SYS_clock_nanosleep,
     SYS_nanosleep,
+    SYS_timerfd_settime,
     SYS_gettimeofday,
     SYS_time,
     SYS_getrusage,

@@ -129,6 +129,7 @@ Machine::Slice Machine::run_slice(u64 limit) {
                 board_->skip_to(next);
                 return {Slice::Kind::Stopped};
             }
+            if (keeper_) keeper_->set(TimeKeeper::never);  // whoever waits for the guest wakes by himself
             return {Slice::Kind::Idle, next};
         }
         case Stop::Debug: return {Slice::Kind::Debug};

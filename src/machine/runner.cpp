@@ -127,6 +127,7 @@ class Run {
         if (config.start_stopped) session_->hold(config.gdb ? Session::Holder::Debugger : Session::Holder::Person);
         if (config.gdb) serve_debugger();
         if (!config.stats.empty()) memory_watch_.emplace(memory_);
+        if (config.time_limit > 0) time_limit_.emplace([this] { session_->end(exit_status::time_limit); });
         started_ = host_monotonic_time();
         ready_ = true;  // from here on, other threads may reach the session
         loop_->look_again();
@@ -144,10 +145,7 @@ class Run {
     }
 
     int operator()() {
-        if (config_.time_limit > 0) {
-            time_limit_.emplace([this] { session_->end(exit_status::time_limit); });
-            time_limit_->set(started_ + static_cast<Nanoseconds>(config_.time_limit * 1e9));
-        }
+        if (time_limit_) time_limit_->set(started_ + static_cast<Nanoseconds>(config_.time_limit * 1e9));
         int status = exit_status::ok;
         std::exception_ptr trouble;
         std::thread vcpu{[&] {
@@ -288,7 +286,11 @@ class Run {
     void open_control() {
         control_.emplace("--control", config_.control->path, *loop_, *files_, [this](std::string line, Reply reply) {
             session_->post([this, line = std::move(line), reply = std::move(reply)] {
-                ControlContext context{*session_, *files_, *machine_, *typist_, discards_writes(config_.machine),
+                ControlContext context{*session_,
+                                       *files_,
+                                       *machine_,
+                                       *typist_,
+                                       discards_writes(config_.machine),
                                        [this] { return statistics(); }};
                 reply(run_command(context, line));
             });
