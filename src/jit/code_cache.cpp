@@ -5,6 +5,7 @@
 #include <new>
 
 #include "base/check.hpp"
+#include "jit/code_names.hpp"
 #include "jit/runtime_stubs.hpp"
 
 namespace vellum {
@@ -15,10 +16,11 @@ static_assert(sizeof(JitContext) <= data_bytes);
 }  // namespace
 
 CodeCache::CodeCache(const TranslatorConfig& config, ExitSite& indirect)
-    : memory_{std::make_unique<HostCodeMemory>(config.cache_bytes, data_bytes)} {
+    : observer_{config.observer}, memory_{std::make_unique<HostCodeMemory>(config.cache_bytes, data_bytes)} {
     runtime_.context = new (memory_->data()) JitContext;
     Encoder encoder{memory_->writable(), memory_->executable(), static_cast<u32>(runtime_bytes)};
     emit_runtime(encoder, runtime_, indirect, config);
+    if (observer_) tell_of_runtime(runtime_, memory_->writable(), *observer_);
     u32 each = static_cast<u32>((memory_->size() - runtime_bytes) / region_count) & ~63u;
     for (u32 i = 0; i < region_count; ++i) {
         regions_[i].begin = regions_[i].at = static_cast<u32>(runtime_bytes) + i * each;
@@ -71,6 +73,10 @@ Block* CodeCache::insert(const GuestBlock& guest, const std::function<bool(Encod
     region.at = (block.end + 15) & ~15u;
     region.blocks.push_back(&block);
     ++blocks_translated;
+    if (observer_)
+        observer_->code_added({block_name(block.key.linear, guest.mode),
+                               host_address(block.first),
+                               {memory_->writable() + block.first, block.end - block.first}});
 
     if (Block* old = find(block.key)) invalidate(*old);
     blocks_.add(block);

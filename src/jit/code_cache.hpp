@@ -91,6 +91,7 @@ class CodeCache {
     void leave_page(Block& block, Physical page);
     static void mark_code(PageUsers& users, const Block& block, Physical page);
 
+    CodeObserver* observer_;
     std::unique_ptr<HostCodeMemory> memory_;
     Runtime runtime_;
     std::array<Region, region_count> regions_;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "jit/code_observer.hpp"
 #include "jit/verifier.hpp"
 
 namespace vellum {
@@ -20,6 +21,8 @@ struct TranslatorConfig {
 #endif
     // Told of each refusal: one line. A refused block is a mistake of ours, so not set means: stop with that line.
     std::function<void(const std::string& refusal)> on_refusal;
+    // Told of all emitted code; lives longer than the translator.
+    CodeObserver* observer = nullptr;
     bool chaining = true;             // patch direct branches
     bool page_links = true;           // ... to other pages too
     bool jump_cache = true;           // look indirect targets up in emitted code

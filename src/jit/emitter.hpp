@@ -25,6 +25,8 @@ struct Runtime {
     // Called with r8d, a linear address, and r10, the ExitSite of a checked store: r8 becomes the host address to write
     // to, or control leaves by that exit.
     u64 checked_store = 0;
+    u64 crossing = 0;  // part of `exit`: where there may be a way on without the interpreter
+    u64 end = 0;       // of all these
 };
 
 // What grows while a block is emitted.

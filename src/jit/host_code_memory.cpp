@@ -1,4 +1,4 @@
-// HostCodeMemory on Linux: a memfd mapped for writing and for execution; gs.base by WRGSBASE or arch_prctl.
+// HostCodeMemory on Linux: shared memory mapped for writing and for execution; gs.base by WRGSBASE or arch_prctl.
 #include "jit/host_code_memory.hpp"
 
 #include <asm/prctl.h>
@@ -18,8 +18,8 @@ namespace vellum {
 
 namespace {
 
-u8* map_or_throw(void* at, u64 bytes, int protection, int flags, int descriptor) {
-    void* mapped = mmap(at, bytes, protection, flags, descriptor, 0);
+u8* map_or_throw(u64 bytes, int protection, int flags) {
+    void* mapped = mmap(nullptr, bytes, protection, flags | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapped == MAP_FAILED)
         throw HostError(fmt::format("cannot map {} KiB for translated code: {}", bytes >> 10, std::strerror(errno)));
     return static_cast<u8*>(mapped);
@@ -27,26 +27,24 @@ u8* map_or_throw(void* at, u64 bytes, int protection, int flags, int descriptor)
 
 }  // namespace
 
+// Without a file: perf uses the names of a perf map for anonymous memory alone. An old size of 0 makes a second mapping
+// of the same memory (mremap(2)).
 HostCodeMemory::HostCodeMemory(u64 code_bytes, u64 data_bytes) : code_bytes_{code_bytes}, data_bytes_{data_bytes} {
-    descriptor_ = memfd_create("vellum-code", MFD_CLOEXEC);
-    if (descriptor_ < 0 || ftruncate(descriptor_, static_cast<off_t>(code_bytes)) != 0)
-        throw HostError(fmt::format("cannot reserve memory for translated code: {}", std::strerror(errno)));
-    writable_ = map_or_throw(nullptr, code_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor_);
-    data_ = map_or_throw(nullptr, data_bytes + code_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-    executable_ =
-        map_or_throw(data_ + data_bytes, code_bytes, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, descriptor_);
+    writable_ = map_or_throw(code_bytes, PROT_READ | PROT_WRITE, MAP_SHARED);
+    data_ = map_or_throw(data_bytes + code_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+    executable_ = data_ + data_bytes;
+    if (mremap(writable_, 0, code_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, executable_) == MAP_FAILED ||
+        mprotect(executable_, code_bytes, PROT_READ | PROT_EXEC) != 0)
+        throw HostError(fmt::format("cannot map translated code for execution: {}", std::strerror(errno)));
 }
 
 HostCodeMemory::~HostCodeMemory() {
     munmap(data_, data_bytes_ + code_bytes_);
     munmap(writable_, code_bytes_);
-    close(descriptor_);
 }
 
-void HostCodeMemory::discard(u64 offset, u64 bytes) { madvise(writable_ + offset, bytes, MADV_REMOVE); }
-
 HostSparseMemory::HostSparseMemory(u64 bytes, u64 guard_bytes) : bytes_{bytes}, guard_{guard_bytes} {
-    base_ = map_or_throw(nullptr, bytes + 2 * guard_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+    base_ = map_or_throw(bytes + 2 * guard_bytes, PROT_NONE, MAP_PRIVATE);
     if (mprotect(base_ + guard_, bytes, PROT_READ | PROT_WRITE) != 0)
         throw HostError(fmt::format("cannot reserve memory: {}", std::strerror(errno)));
 }

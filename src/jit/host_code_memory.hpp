@@ -17,12 +17,9 @@ class HostCodeMemory {
     u8* writable() const { return writable_; }
     u64 executable() const { return reinterpret_cast<u64>(executable_); }
     u64 size() const { return code_bytes_; }
-    // Gives the pages back to the host; they read as zeros afterwards.
-    void discard(u64 offset, u64 bytes);
 
  private:
     u64 code_bytes_, data_bytes_;
-    int descriptor_ = -1;
     u8* data_ = nullptr;
     u8* executable_ = nullptr;
     u8* writable_ = nullptr;

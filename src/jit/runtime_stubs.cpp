@@ -155,6 +155,7 @@ void emit_runtime(Encoder& e, Runtime& runtime, ExitSite& indirect, const Transl
     ExitStub exit = emit_exit(e, context);
     emit_lookup(e, runtime, context, config.jump_cache);
     e.land(exit.crossing);
+    runtime.crossing = e.here();
     emit_crossing_stub(e, runtime, exit.ordinary, config.counting);
     runtime.time_stamp = e.here();
     emit_time_stamp(e, context);
@@ -164,6 +165,7 @@ void emit_runtime(Encoder& e, Runtime& runtime, ExitSite& indirect, const Transl
     emit_enter(e, context, true);
     runtime.checked_store = e.here();
     emit_checked_store(e, runtime, context);
+    runtime.end = e.here();
 }
 
 }  // namespace vellum
