@@ -105,7 +105,7 @@ std::string parse_boot_order(std::string text) {
 // What the words say, before it is checked.
 struct RawOptions {
     std::string engine = "bt", memory = "256", clock = "host", display, boot, control, debug_console, gdb;
-    std::string without, code_cache;
+    std::string without, code_cache, perf;
     std::vector<std::string> serial;
     double time_limit = 0;
     bool no_reboot = false, gdb_default = false;
@@ -165,6 +165,7 @@ void declare_ends(CLI::App& app, RunConfig& config, RawOptions& raw) {
     option("--time-limit", raw.time_limit, "SECONDS", "end with status 6 after so many wall seconds");
     app.add_flag("--count", config.machine.count, "count retired instructions exactly")->group(group);
     option("--stats", config.stats, "FILE", "write statistics as JSON at the end; - is standard error");
+    option("--perf", raw.perf, "FORM", "name translated code for Linux's perf: map, jitdump or jitdump:FOLDER");
     option("--screenshot", config.screenshot, "FILE.png", "write the screen at exit");
     option("--save", config.save, "FILE", "write a snapshot of the machine at exit, and on SIGUSR1");
     option("--restore", config.restore, "FILE", "go on from a snapshot, with the same drives and -m");
@@ -207,6 +208,15 @@ void take_translation(MachineConfig& m, const RawOptions& raw) {
         m.code_cache_bytes = parse_size("--code-cache", raw.code_cache, least_code_cache, most_code_cache, "1M to 1G");
 }
 
+PerfNames parse_perf(const std::string& text) {
+    constexpr std::string_view in_folder = "jitdump:";
+    if (text == "map") return {PerfNames::Kind::Map, {}};
+    if (text == "jitdump") return {PerfNames::Kind::Jitdump, {}};
+    if (text.starts_with(in_folder) && text.size() > in_folder.size())
+        return {PerfNames::Kind::Jitdump, text.substr(in_folder.size())};
+    throw UsageError(fmt::format("--perf {}: not known; use map, jitdump or jitdump:FOLDER", text));
+}
+
 // PORT, unix:PATH, or QEMU's tcp::PORT.
 GdbPlace parse_gdb_place(const std::string& text) {
     if (text.starts_with("unix:") && text.size() > 5) return {0, text.substr(5)};
@@ -241,6 +251,8 @@ void check_combinations(const RunConfig& config) {
         throw UsageError("--cdrom and --hdc are the same drive; use --hdd for the disk");
     if (m.engine == EngineKind::Lockstep && m.clock != ClockKind::Instructions)
         throw UsageError("--engine lockstep needs --clock instructions, so that both engines see the same time");
+    if (m.engine == EngineKind::Interp && config.perf)
+        throw UsageError("--perf names translated code, of which --engine interp has none; use --engine bt");
 }
 
 }  // namespace
@@ -294,6 +306,7 @@ std::variant<RunConfig, HelpText> parse_command_line(std::vector<std::string> wo
     config.time_limit = raw.time_limit;
     take_endpoints(config, raw);
     take_gdb(config, raw);
+    if (!raw.perf.empty()) config.perf = parse_perf(raw.perf);
     Log probe{[](std::string_view) {}};
     if (std::string unknown = probe.enable(config.log_topics); !unknown.empty())
         throw UsageError(

@@ -48,6 +48,12 @@ struct GdbPlace {
     std::string path;  // of a socket
 };
 
+// How Linux's perf learns the names of translated code.
+struct PerfNames {
+    enum class Kind : u8 { Map, Jitdump } kind = Kind::Map;
+    std::string folder;  // for a jitdump; empty: the current one
+};
+
 struct RunConfig {
     MachineConfig machine;
     DisplayKind display = DisplayKind::Auto;
@@ -58,6 +64,7 @@ struct RunConfig {
     std::string log_topics;
     std::optional<Endpoint> control;
     std::optional<GdbPlace> gdb;
+    std::optional<PerfNames> perf;
     bool sandbox = true;         // the running machine cannot open files, start programs, ...
     bool start_stopped = false;  // until a debugger or the control socket says go
 };

@@ -25,7 +25,7 @@ void tell_refusal(const std::string& refusal, bool& told) {
     std::fputs(fmt::format("vellum: internal error: {}; interpreted instead\n", refusal).c_str(), stderr);
 }
 
-std::unique_ptr<Engine> make_plain_engine(const MachineConfig& config, Cpu& cpu) {
+std::unique_ptr<Engine> make_plain_engine(const MachineConfig& config, Cpu& cpu, CodeObserver* observer) {
     if (config.engine == EngineKind::Interp) return std::make_unique<Interpreter>(cpu);
     TranslatorConfig translation;
     translation.on_refusal = [told = false](const std::string& refusal) mutable { tell_refusal(refusal, told); };
@@ -37,16 +37,18 @@ std::unique_ptr<Engine> make_plain_engine(const MachineConfig& config, Cpu& cpu)
         off->turn_off(translation);
     }
     translation.cache_bytes = config.code_cache_bytes.value_or(translation.cache_bytes);
+    translation.observer = observer;
     return make_translator(cpu, translation);
 }
 
 }  // namespace
 
-Machine::Machine(const MachineConfig& config, BoardParts parts, Log& log, std::optional<BoardParts> shadow_parts)
+Machine::Machine(const MachineConfig& config, BoardParts parts, Log& log, std::optional<BoardParts> shadow_parts,
+                 CodeObserver* observer)
     : reboot_{config.reboot}, host_time_{parts.host_time} {
     check((config.engine == EngineKind::Lockstep) == shadow_parts.has_value(), "lockstep wants parts for two machines");
     board_ = std::make_unique<Board>(config, std::move(parts), log);
-    engine_ = make_plain_engine(config, board_->cpu());
+    engine_ = make_plain_engine(config, board_->cpu(), observer);
     if (shadow_parts) {
         second_board_ = std::make_unique<Board>(config, std::move(*shadow_parts), log);
         board_->set_mirror(second_board_.get());

@@ -10,13 +10,16 @@
 
 namespace vellum {
 
+class CodeObserver;
 class LockstepEngine;
 class Snapshot;
 
 class Machine {
  public:
     // `shadow_parts`: for EngineKind::Lockstep, what the second board gets (its output goes nowhere).
-    Machine(const MachineConfig& config, BoardParts parts, Log& log, std::optional<BoardParts> shadow_parts = {});
+    // `observer`: told of translated code, and lives longer.
+    Machine(const MachineConfig& config, BoardParts parts, Log& log, std::optional<BoardParts> shadow_parts = {},
+            CodeObserver* observer = nullptr);
     ~Machine();
 
     Board& board() { return *board_; }

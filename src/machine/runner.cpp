@@ -18,6 +18,7 @@
 #include "machine/gdb_server.hpp"
 #include "machine/host_process.hpp"
 #include "machine/memory_watch.hpp"
+#include "machine/perf_names.hpp"
 #include "machine/sandbox.hpp"
 #include "machine/session.hpp"
 #include "machine/snapshot.hpp"
@@ -114,10 +115,11 @@ class Run {
         check_endpoints();
         check_save_file();
         frontend_ = open_frontend(config);
+        if (config.perf) code_names_ = open_perf_names(*config.perf);
         open_lines(parts);
         MachineConfig machine = config.machine;
         machine.gauge_speed = frontend_->shows_speed();
-        machine_ = std::make_unique<Machine>(machine, std::move(parts), log_, shadow_parts());
+        machine_ = std::make_unique<Machine>(machine, std::move(parts), log_, shadow_parts(), code_names_.get());
         if (snapshot_) machine_->restore(*snapshot_);
         snapshot_.reset();
         session_ = std::make_unique<Session>(*machine_, *files_, engine_name(config.machine.engine),
@@ -381,6 +383,7 @@ class Run {
     std::optional<Snapshot> snapshot_;  // until the machine has it
     std::unique_ptr<EventLoop> loop_;
     std::unique_ptr<Frontend> frontend_;
+    std::unique_ptr<CodeObserver> code_names_;  // --perf
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<Session> session_;
     std::unique_ptr<Typist> typist_;

@@ -70,6 +70,8 @@ std::string text_of(const RunConfig& c) {
                                                         : "none");
     add("time-limit", c.time_limit == 0 ? "" : std::to_string(c.time_limit));
     add("stats", c.stats);
+    if (c.perf) add("perf", c.perf->kind == PerfNames::Kind::Map ? "map" : "jitdump");
+    if (c.perf) add("perf-folder", c.perf->folder);
     add("screenshot", c.screenshot);
     add("save", c.save);
     add("restore", c.restore);
@@ -138,6 +140,11 @@ const Meaning options[] = {
     {{"--count"}, "count=yes"},
     {{"--stats", "s.json"}, "stats=s.json"},
     {{"--stats", "-"}, "stats=-"},
+    {{"--perf", "map"}, "perf=map"},
+    {{"--perf", "jitdump"}, "perf=jitdump"},
+    {{"--perf", "jitdump:/tmp/here"}, "perf=jitdump perf-folder=/tmp/here"},
+    {{"--perf", "map", "--engine", "lockstep", "--clock", "instructions"},
+     "engine=lockstep clock=instructions perf=map"},
     {{"--screenshot", "s.png"}, "screenshot=s.png"},
     {{"--save", "m.snapshot"}, "save=m.snapshot"},
     {{"--restore", "m.snapshot", "--save", "m.snapshot"}, "save=m.snapshot restore=m.snapshot"},
@@ -208,6 +215,11 @@ const Refusal wrong_usage[] = {
     {{"--without", "regions,,chaining"}, {"--without", "--without list"}},
     {{"--without", "regions,list"}, {"--without list", "no such"}},
     {{"--without", ""}, {"--without", "empty"}},
+    {{"--perf", "stat"}, {"--perf stat", "map, jitdump or jitdump:FOLDER"}},
+    {{"--perf", "map:/tmp"}, {"--perf map:/tmp", "map, jitdump or jitdump:FOLDER"}},
+    {{"--perf", "jitdump:"}, {"--perf jitdump:", "jitdump:FOLDER"}},
+    {{"--perf", ""}, {"--perf", "empty"}},
+    {{"--perf", "map", "--engine", "interp"}, {"--perf", "--engine interp", "use --engine bt"}},
     {{"--code-cache", "0"}, {"--code-cache 0", "1M to 1G"}},
     {{"--code-cache", "1025"}, {"--code-cache 1025", "1M to 1G"}},
     {{"--code-cache", "big"}, {"--code-cache big", "64M, 1G"}},
