@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/host_error.hpp"
+#include "cpu/host_features.hpp"
 #include "machine/command_line.hpp"
 #include "machine/host_process.hpp"
 #include "machine/lockstep.hpp"
@@ -27,7 +28,9 @@ int main(int argc, char** argv) {
             bool printed = std::fputs(help->text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
             return printed ? exit_status::ok : exit_status::host_trouble;
         }
-        return run(std::get<RunConfig>(parsed));
+        auto& config = std::get<RunConfig>(parsed);
+        config.machine.features = host_features();
+        return run(config);
     } catch (const UsageError& trouble) {
         return complain(trouble, exit_status::usage);
     } catch (const LockstepDifference& difference) {

@@ -9,6 +9,7 @@
 #include "cpu/attention.hpp"
 #include "cpu/debug_points.hpp"
 #include "cpu/fault.hpp"
+#include "cpu/host_features.hpp"
 #include "cpu/host_stubs.hpp"
 #include "cpu/instruction.hpp"
 #include "cpu/mmu.hpp"
@@ -19,18 +20,22 @@ namespace vellum {
 
 class Cpu {
  public:
-    Cpu(CpuState& cpu_state, GuestMemory& guest_memory, Outside& machine, Log& machine_log)
+    // `host` says what the guest is offered; the host must have it.
+    Cpu(CpuState& cpu_state, GuestMemory& guest_memory, Outside& machine, Log& machine_log, const HostFeatures& host)
         : state{cpu_state},
           memory{guest_memory},
           outside{machine},
           log{machine_log},
+          features{host},
           attention{cpu_state},
-          mmu{cpu_state, guest_memory} {}
+          mmu{cpu_state, guest_memory},
+          host_stubs{host} {}
 
     CpuState& state;
     GuestMemory& memory;
     Outside& outside;
     Log& log;
+    const HostFeatures features;
     Attention attention;
     Mmu mmu;
     HostStubs host_stubs;  // how x87, MMX and SSE are executed

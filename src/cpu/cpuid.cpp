@@ -26,6 +26,8 @@ constexpr u32 bits(std::initializer_list<u32> numbers) {
 constexpr u32 features_edx = bits({0, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 19, 23, 24, 25, 26});
 // ECX: SSE3 SSSE3 SSE4.1 SSE4.2 POPCNT.
 constexpr u32 features_ecx = bits({0, 9, 19, 20, 23});
+// What the host may add: in leaf 1, ECX, and in leaf 7, subleaf 0, EBX.
+constexpr u32 ecx_pclmulqdq = bits({1}), ecx_aes = bits({25}), ebx_sha = bits({29});
 constexpr u32 extended_edx = bits({20});  // NX
 
 constexpr u32 four(std::string_view text, std::size_t at) {
@@ -51,10 +53,11 @@ struct Row {
     CpuidAnswer answer;
 };
 
-constexpr u32 last_basic = 4, last_extended = 0x80000008;
+constexpr u32 last_basic = 7, last_extended = 0x80000008;
 
 // 32 KiB of each first-level cache and 1 MiB of second level, eight ways each; leaf 2 says the same in descriptors:
-// 50h 5Bh TLBs, 30h 2Ch first level, 87h second level.
+// 50h 5Bh TLBs, 30h 2Ch first level, 87h second level. Leaves without rows read zero: 3 (serial number), 5 (MONITOR)
+// and 6 (thermal) because there is no such thing, 7 because subleaf 0 is its last.
 constexpr Row rows[] = {
     {0, 0, true, {last_basic, four(vendor, 0), four(vendor, 8), four(vendor, 4)}},
     {1, 0, true, {signature, 1u << 16 | (clflush_bytes / 8) << 8, features_ecx, features_edx}},
@@ -71,14 +74,21 @@ constexpr Row rows[] = {
     {0x80000008, 0, true, {32u << 8 | physical_address_bits, 0, 0, 0}},
 };
 
-}  // namespace
-
-CpuidAnswer cpuid_answer(u32 leaf, u32 subleaf) {
-    bool extended = leaf >= 0x80000000;
-    if ((extended && leaf > last_extended) || (!extended && leaf > last_basic)) leaf = last_basic;
+CpuidAnswer table_answer(u32 leaf, u32 subleaf) {
     for (const Row& row : rows)
         if (row.leaf == leaf && (row.any_subleaf || row.subleaf == subleaf)) return row.answer;
     return {};
+}
+
+}  // namespace
+
+CpuidAnswer cpuid_answer(u32 leaf, u32 subleaf, const HostFeatures& features) {
+    bool extended = leaf >= 0x80000000;
+    if ((extended && leaf > last_extended) || (!extended && leaf > last_basic)) leaf = last_basic;
+    CpuidAnswer answer = table_answer(leaf, subleaf);
+    if (leaf == 1) answer.ecx |= (features.pclmulqdq ? ecx_pclmulqdq : 0) | (features.aes ? ecx_aes : 0);
+    if (leaf == 7 && subleaf == 0) answer.ebx |= features.sha ? ebx_sha : 0;
+    return answer;
 }
 
 }  // namespace vellum

@@ -1,7 +1,7 @@
-// What CPUID answers: a table, never the host. It names exactly what works.
+// What CPUID answers: a table, and the few features that depend on the host. It names exactly what works.
 #pragma once
 
-#include "base/types.hpp"
+#include "cpu/host_features.hpp"
 
 namespace vellum {
 
@@ -13,6 +13,6 @@ struct CpuidAnswer {
 constexpr u32 cpuid_apic = 1u << 9;  // leaf 1, EDX: shown while the local APIC is enabled
 
 // Leaves beyond the highest one answer as the highest basic one does (SDM 2 CPUID).
-CpuidAnswer cpuid_answer(u32 leaf, u32 subleaf);
+CpuidAnswer cpuid_answer(u32 leaf, u32 subleaf, const HostFeatures& features);
 
 }  // namespace vellum

@@ -40,7 +40,8 @@ u64 hash_of(const Words& words, bool code32) {
 
 }  // namespace
 
-DecodeMemo::DecodeMemo() : entries_(1u << entries_log2), lengths_(1u << 16) {}
+DecodeMemo::DecodeMemo(const HostFeatures& features)
+    : decoder_{features}, entries_(1u << entries_log2), lengths_(1u << 16) {}
 
 const Instruction* DecodeMemo::decode(std::span<const u8> bytes, bool code32, DecodeStatus& status) {
     status = DecodeStatus::Ok;

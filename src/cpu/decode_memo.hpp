@@ -11,7 +11,7 @@ namespace vellum {
 
 class DecodeMemo {
  public:
-    DecodeMemo();
+    explicit DecodeMemo(const HostFeatures& features);
     // As Decoder::decode. What is given back stays as it is until the next call. Null: see `status`.
     const Instruction* decode(std::span<const u8> bytes, bool code32, DecodeStatus& status);
 

@@ -13,7 +13,7 @@ namespace {
 
 static_assert(sizeof(ZydisDecoder) <= 64, "the decoder fits its storage");
 
-// The instruction sets that the CPUID model (cpuid.cpp) offers.
+// The instruction sets that the CPUID model (cpuid.cpp) always offers.
 constexpr ZydisISASet offered_sets[] = {
     ZYDIS_ISA_SET_I86,        ZYDIS_ISA_SET_I186,         ZYDIS_ISA_SET_I286REAL,     ZYDIS_ISA_SET_I286PROTECTED,
     ZYDIS_ISA_SET_I386,       ZYDIS_ISA_SET_I486,         ZYDIS_ISA_SET_I486REAL,     ZYDIS_ISA_SET_PENTIUMREAL,
@@ -25,11 +25,33 @@ constexpr ZydisISASet offered_sets[] = {
     ZYDIS_ISA_SET_SSSE3MMX,   ZYDIS_ISA_SET_X87,          ZYDIS_ISA_SET_CLFSH,        ZYDIS_ISA_SET_RDPMC,
 };
 
-constexpr auto offered_map = [] {
-    std::array<bool, ZYDIS_ISA_SET_MAX_VALUE + 1> map{};
-    for (ZydisISASet set : offered_sets) map[set] = true;
+// ... and those that it offers where the host has them.
+struct HostSet {
+    ZydisISASet set;
+    bool HostFeatures::*offered;
+    u8 kind;
+};
+constexpr u8 always = 1;
+constexpr HostSet host_sets[] = {
+    {ZYDIS_ISA_SET_AES, &HostFeatures::aes, 2},
+    {ZYDIS_ISA_SET_PCLMULQDQ, &HostFeatures::pclmulqdq, 4},
+    {ZYDIS_ISA_SET_SHA, &HostFeatures::sha, 8},
+};
+
+// The kind of each set, one bit; none for what is never offered.
+constexpr auto kinds = [] {
+    std::array<u8, ZYDIS_ISA_SET_MAX_VALUE + 1> map{};
+    for (ZydisISASet set : offered_sets) map[set] = always;
+    for (const HostSet& set : host_sets) map[set.set] = set.kind;
     return map;
 }();
+
+u8 offered_kinds(const HostFeatures& features) {
+    u8 offered = always;
+    for (const HostSet& set : host_sets)
+        if (features.*set.offered) offered |= set.kind;
+    return offered;
+}
 
 struct RegisterName {
     Operand::Kind kind = Operand::Kind::None;
@@ -173,7 +195,7 @@ u8 opcode_map_of(const ZydisDecodedInstruction& z) {
 
 }  // namespace
 
-Decoder::Decoder() {
+Decoder::Decoder(const HostFeatures& features) : offered_{offered_kinds(features)} {
     for (int i = 0; i < 2; ++i) {
         auto* zydis = new (&storage_[i]) ZydisDecoder;
         ZydisDecoderInit(zydis, i ? ZYDIS_MACHINE_MODE_LEGACY_32 : ZYDIS_MACHINE_MODE_LEGACY_16,
@@ -196,7 +218,8 @@ DecodeStatus Decoder::decode(std::span<const u8> bytes, bool code32, Instruction
         return bytes.size() >= 15 ? DecodeStatus::TooLong : DecodeStatus::NeedMoreBytes;
     if (status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG) return DecodeStatus::TooLong;
     if (!ZYAN_SUCCESS(status)) return DecodeStatus::Undefined;
-    if (z.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || !offered_map[z.meta.isa_set]) return DecodeStatus::Undefined;
+    bool offered = kinds[z.meta.isa_set] & offered_;
+    if (z.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || !offered) return DecodeStatus::Undefined;
     constexpr u8 most_operands = std::tuple_size_v<decltype(Instruction::op)>;
     ZydisDecodedOperand operands[most_operands];
     u8 operand_count = std::min(z.operand_count_visible, most_operands);

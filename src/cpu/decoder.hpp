@@ -3,6 +3,7 @@
 
 #include <span>
 
+#include "cpu/host_features.hpp"
 #include "cpu/instruction.hpp"
 
 namespace vellum {
@@ -16,11 +17,12 @@ enum class DecodeStatus : u8 {
 
 class Decoder {
  public:
-    Decoder();
+    explicit Decoder(const HostFeatures& features);
     // Fills everything but `execute` and `row`. `code32` is the D bit of CS.
     DecodeStatus decode(std::span<const u8> bytes, bool code32, Instruction& out) const;
 
  private:
+    u8 offered_;  // kinds of instruction sets (decoder.cpp)
     alignas(8) std::array<std::byte, 64> storage_[2];
 };
 

@@ -72,7 +72,7 @@ bool HostStubs::general_in_register_field(const Instruction& in) {
     return in.opcode_map == 1 && std::find(std::begin(opcodes), std::end(opcodes), in.opcode) != std::end(opcodes);
 }
 
-HostStubs::HostStubs() { map_arena(); }
+HostStubs::HostStubs(const HostFeatures& features) : decoder_{features} { map_arena(); }
 
 HostStubs::~HostStubs() { unmap_arena(); }
 

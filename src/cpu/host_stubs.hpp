@@ -27,7 +27,7 @@ class HostStubs {
  public:
     using Code = const void*;
 
-    HostStubs();  // HostError: no memory
+    explicit HostStubs(const HostFeatures& features);  // HostError: no memory
     ~HostStubs();
     HostStubs(const HostStubs&) = delete;
     HostStubs& operator=(const HostStubs&) = delete;

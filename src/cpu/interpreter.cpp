@@ -41,7 +41,8 @@ struct Interpreter::Cache {
     u64 interpreted = 0;
 };
 
-Interpreter::Interpreter(Cpu& cpu) : cpu_{cpu}, cache_{std::make_unique<Cache>(cpu, decoder_)} {}
+Interpreter::Interpreter(Cpu& cpu)
+    : cpu_{cpu}, decoder_{cpu.features}, cache_{std::make_unique<Cache>(cpu, decoder_)} {}
 Interpreter::~Interpreter() = default;
 
 void Interpreter::state_replaced() {

@@ -94,7 +94,7 @@ Fault out_port(Cpu& cpu, const Instruction& in) {
 }
 
 Fault cpuid(Cpu& cpu, const Instruction&) {
-    CpuidAnswer a = cpuid_answer(cpu.get32(0), cpu.get32(1));
+    CpuidAnswer a = cpuid_answer(cpu.get32(0), cpu.get32(1), cpu.features);
     bool apic_enabled = cpu.outside.apic_base() & 0x800;
     if (cpu.get32(0) == 1 && !apic_enabled) a.edx &= ~cpuid_apic;
     cpu.set32(0, a.eax);

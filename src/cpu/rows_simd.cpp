@@ -1,6 +1,6 @@
-// MMX and SSE to SSE4.2 (SDM vol. 1, chapters 9 to 12; vol. 3A, chapters 12 and 13). Computation runs on the host's
-// unit over a copy of the guest's registers, with every SSE exception masked; the flags that come out tell what the
-// guest's own masks would have done.
+// MMX, SSE to SSE4.2, AES, PCLMULQDQ and SHA (SDM vol. 1, chapters 9 to 12; vol. 3A, chapters 12 and 13). Computation
+// runs on the host's unit over a copy of the guest's registers, with every SSE exception masked; the flags that come
+// out tell what the guest's own masks would have done.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -221,6 +221,14 @@ constexpr Mnemonic computing[] = {
     ZYDIS_MNEMONIC_UNPCKLPD,  ZYDIS_MNEMONIC_UNPCKLPS,  ZYDIS_MNEMONIC_XORPD,     ZYDIS_MNEMONIC_XORPS,
 };
 
+// Offered where the host has them (host_features.hpp). No floating point: MXCSR neither counts nor changes.
+constexpr Mnemonic cryptographic[] = {
+    ZYDIS_MNEMONIC_AESDEC,     ZYDIS_MNEMONIC_AESDECLAST,      ZYDIS_MNEMONIC_AESENC,    ZYDIS_MNEMONIC_AESENCLAST,
+    ZYDIS_MNEMONIC_AESIMC,     ZYDIS_MNEMONIC_AESKEYGENASSIST, ZYDIS_MNEMONIC_PCLMULQDQ, ZYDIS_MNEMONIC_SHA1MSG1,
+    ZYDIS_MNEMONIC_SHA1MSG2,   ZYDIS_MNEMONIC_SHA1NEXTE,       ZYDIS_MNEMONIC_SHA1RNDS4, ZYDIS_MNEMONIC_SHA256MSG1,
+    ZYDIS_MNEMONIC_SHA256MSG2, ZYDIS_MNEMONIC_SHA256RNDS2,
+};
+
 constexpr InstructionRow state_rows[] = {
     {ZYDIS_MNEMONIC_FXSAVE, execute_fxsave, TranslationClass::Interpret},
     {ZYDIS_MNEMONIC_FXRSTOR, execute_fxrstor, TranslationClass::Interpret},
@@ -235,9 +243,10 @@ constexpr InstructionRow state_rows[] = {
 };
 
 constexpr auto rows = [] {
-    std::array<InstructionRow, std::size(computing) + std::size(state_rows)> all{};
+    std::array<InstructionRow, std::size(computing) + std::size(cryptographic) + std::size(state_rows)> all{};
     auto next = std::copy(std::begin(state_rows), std::end(state_rows), all.begin());
     for (Mnemonic m : computing) *next++ = {m, execute_simd, TranslationClass::Ident};
+    for (Mnemonic m : cryptographic) *next++ = {m, execute_simd, TranslationClass::Ident};
     return all;
 }();
 

@@ -28,6 +28,7 @@ Translator::Translator(Cpu& cpu, const TranslatorConfig& config)
       config_{config},
       interpreter_{cpu},
       spaces_{cpu.state, cpu.memory, cpu.mmu},
+      memo_{cpu.features},
       frontend_{cpu,
                 memo_,
                 sites_,

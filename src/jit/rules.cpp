@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "cpu/interpreter.hpp"
 
@@ -187,6 +188,15 @@ constexpr Mnemonic interpreted_fpu[] = {
     ZYDIS_MNEMONIC_FSTPNCE, ZYDIS_MNEMONIC_FSETPM287_NOP, ZYDIS_MNEMONIC_FEMMS,
 };
 
+// Some processors (AMD's EPYC) read misaligned operands of these, where the guest's raises #GP (SDM 2, 2.4, exceptions
+// of type 4): the interpreter looks.
+constexpr Mnemonic unchecked_by_hosts[] = {
+    ZYDIS_MNEMONIC_SHA1MSG1,   ZYDIS_MNEMONIC_SHA1MSG2,   ZYDIS_MNEMONIC_SHA1NEXTE,   ZYDIS_MNEMONIC_SHA1RNDS4,
+    ZYDIS_MNEMONIC_SHA256MSG1, ZYDIS_MNEMONIC_SHA256MSG2, ZYDIS_MNEMONIC_SHA256RNDS2,
+};
+
+bool is_in(std::span<const Mnemonic> list, Mnemonic m) { return std::find(list.begin(), list.end(), m) != list.end(); }
+
 bool is_x87(const Instruction& in) { return in.opcode_map == 0 && in.opcode >= 0xD8 && in.opcode <= 0xDF; }
 bool is_wait(const Instruction& in) { return in.mnemonic == ZYDIS_MNEMONIC_FWAIT; }
 bool is_vector(const Instruction& in) {
@@ -247,8 +257,8 @@ bool operands_are_translatable(const Instruction& in, const CodeMode& mode) {
 
 Rule fpu_rule(const Instruction& in, const CodeMode& mode) {
     if (mode.fpu_traps() || (is_sse(in) && mode.sse_traps())) return Rule::Interpret;
-    if (std::find(std::begin(interpreted_fpu), std::end(interpreted_fpu), in.mnemonic) != std::end(interpreted_fpu))
-        return Rule::Interpret;
+    if (is_in(interpreted_fpu, in.mnemonic)) return Rule::Interpret;
+    if (in.has_memory && is_in(unchecked_by_hosts, in.mnemonic)) return Rule::Interpret;
     return operands_are_translatable(in, mode) ? Rule::Ident : Rule::Interpret;
 }
 

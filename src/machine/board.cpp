@@ -28,7 +28,7 @@ Board::Board(const MachineConfig& config, BoardParts parts, Log& log)
       ram_bytes_{config.memory_bytes},
       firmware_{parts.firmware},
       memory_{config.memory_bytes + round_up(parts.firmware.bios.size(), page_size) + vram_bytes},
-      cpu_{state_, memory_, *this, log},
+      cpu_{state_, memory_, *this, log, config.features},
       clock_{config.clock, state_, parts.host_time},
       shadow_writable_((shadow_end - shadow_base) / shadow_unit) {
     scheduler_.set_time_source(&clock_);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/types.hpp"
+#include "cpu/host_features.hpp"
 
 namespace vellum {
 
@@ -26,6 +27,7 @@ struct MachineConfig {
     bool gauge_speed = false;             // count them roughly, for a window's title
     std::vector<std::string> without;     // optimisations of the translator that are off, by name (jit/switches.hpp)
     std::optional<u64> code_cache_bytes;  // the translator's; none: what it thinks best
+    HostFeatures features;                // that the guest is offered
     u64 memory_bytes = u64{256} << 20;
     std::string bios, vga_bios;          // empty: Debian's seabios package
     std::string kernel, initrd, append;  // direct boot when kernel is not empty

@@ -13,6 +13,10 @@ for folder in bin dev etc proc sys; do
 done
 ask "grep -c ^processor /proc/cpuinfo"
 [ "$answer" = 1 ] || fail "processors: $answer"
+# Instruction sets that the guest is offered where the host has them.
+features='grep -m 1 ^flags /proc/cpuinfo | grep -owE "aes|pclmulqdq|sha_ni" | sort | xargs'
+ask "$features"
+[ "$answer" = "$(eval "$features")" ] || fail "the processor has: $answer"
 ask "dmesg | grep -ciE 'oops|call trace|kernel panic|unchecked MSR'"
 [ "$answer" = 0 ] || fail "the kernel complained $answer times"
 send "poweroff -f"

@@ -29,8 +29,8 @@ TEST_CASE("decode memo: known or not, an instruction is decoded from its own byt
     constexpr u8 alphabet[] = {0x00, 0x01, 0x0F, 0x24, 0x45, 0x55, 0x66, 0x67,
                                0x80, 0x84, 0x89, 0x90, 0xAF, 0xC7, 0xE8, 0xFF};
     std::mt19937 random{1};
-    Decoder decoder;
-    DecodeMemo memo;
+    Decoder decoder{host_features()};
+    DecodeMemo memo{host_features()};
     for (int i = 0; i < 200'000; ++i) {
         std::array<u8, 15> bytes;
         for (u8& b : bytes) b = alphabet[random() % std::size(alphabet)];
@@ -46,7 +46,7 @@ TEST_CASE("decode memo: known or not, an instruction is decoded from its own byt
 }
 
 TEST_CASE("decode memo: zeros behind a known instruction are no part of it", "[cpu][decoder]") {
-    DecodeMemo memo;
+    DecodeMemo memo{host_features()};
     DecodeStatus status;
     std::array<u8, 15> add{0x00, 0x45, 0x00}, bigger{0x00, 0x45, 0x08};
     REQUIRE(memo.decode(add, true, status)->memory.displacement == 0);

@@ -11,10 +11,12 @@ namespace vellum::test {
 
 namespace {
 
-constexpr ZydisISASet sets[] = {
-    ZYDIS_ISA_SET_X87,      ZYDIS_ISA_SET_FCMOV, ZYDIS_ISA_SET_SSE3X87,  ZYDIS_ISA_SET_PENTIUMMMX, ZYDIS_ISA_SET_SSE,
-    ZYDIS_ISA_SET_SSE2,     ZYDIS_ISA_SET_SSE3,  ZYDIS_ISA_SET_SSE2MMX,  ZYDIS_ISA_SET_SSE4,       ZYDIS_ISA_SET_SSE42,
-    ZYDIS_ISA_SET_SSEMXCSR, ZYDIS_ISA_SET_SSSE3, ZYDIS_ISA_SET_SSSE3MMX, ZYDIS_ISA_SET_FXSAVE,     ZYDIS_ISA_SET_CLFSH};
+constexpr ZydisISASet sets[] = {ZYDIS_ISA_SET_X87,        ZYDIS_ISA_SET_FCMOV,     ZYDIS_ISA_SET_SSE3X87,
+                                ZYDIS_ISA_SET_PENTIUMMMX, ZYDIS_ISA_SET_SSE,       ZYDIS_ISA_SET_SSE2,
+                                ZYDIS_ISA_SET_SSE3,       ZYDIS_ISA_SET_SSE2MMX,   ZYDIS_ISA_SET_SSE4,
+                                ZYDIS_ISA_SET_SSE42,      ZYDIS_ISA_SET_SSEMXCSR,  ZYDIS_ISA_SET_SSSE3,
+                                ZYDIS_ISA_SET_SSSE3MMX,   ZYDIS_ISA_SET_FXSAVE,    ZYDIS_ISA_SET_CLFSH,
+                                ZYDIS_ISA_SET_AES,        ZYDIS_ISA_SET_PCLMULQDQ, ZYDIS_ISA_SET_SHA};
 
 struct Form {
     std::vector<u8> bytes;

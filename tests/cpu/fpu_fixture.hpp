@@ -59,8 +59,6 @@ struct FpuFixture : SystemFixture {
         std::memcpy(&value, state.fpu.xmm[number], sizeof value);
         return value;
     }
-
-    Decoder decoder;
 };
 
 }  // namespace vellum::test

@@ -88,7 +88,7 @@ std::optional<OracleEnd> run_guest(Guest& guest, const Decoder& decoder, bool sp
         if (decoder.decode(bytes, guest.state.code32(), in) != DecodeStatus::Ok || !may_run_in_piece(in)) return {};
         in.row = find_row(in);
         if (step > 0 && leaves_flags_of_its_own(in.mnemonic)) return {};
-        if (!in.row || !stays_near(guest.cpu, in)) return {};
+        if (!in.row || !stays_near(guest.cpu, in) || is_misaligned_sha(guest.cpu, in)) return {};
         ignored.executes(in);
         Execute execute = special ? specialised(in) : in.row->execute;
         Fault fault = execute(guest.cpu, in);
@@ -105,7 +105,7 @@ struct Comparison {
     OracleMode mode;
     HostOracle oracle;
     Guest guest{mode};
-    Decoder decoder;
+    Decoder decoder{host_features()};
     u32 compared = 0;
     std::map<std::string, std::pair<u32, std::string>> wrong;  // by mnemonic: how often, and the first example
 

@@ -45,7 +45,7 @@ class RandomPieces {
 
     OracleMode mode_;
     std::mt19937_64 random_;
-    Decoder decoder_;
+    Decoder decoder_{host_features()};
 };
 
 // In a few words; empty: it may run.

@@ -164,7 +164,7 @@ TEST_CASE("sst286: every instruction form does what a real processor did") {
     metadata << std::ifstream{*folder / "metadata.json"}.rdbuf();
     auto masks = numbers_in_json(metadata.str(), "flags-mask");
     SuiteMachine machine;
-    Decoder decoder;
+    Decoder decoder{HostFeatures{}};
     u32 tests = 0;
     std::map<std::string, u32> excluded;
     std::vector<std::string> failures;

@@ -159,8 +159,8 @@ struct SystemFixture {
     GuestMemory memory{ram_bytes};
     QuietOutside outside;
     Log log;
-    Cpu cpu{state, memory, outside, log};
-    Decoder decoder;
+    Cpu cpu{state, memory, outside, log, host_features()};
+    Decoder decoder{host_features()};
 };
 
 }  // namespace vellum::test

@@ -170,26 +170,27 @@ TEST_CASE("system: IN and OUT pass size, port and value") {
 }
 
 TEST_CASE("system: CPUID names the model and only what works") {
-    CHECK(cpuid_answer(1, 0).eax == 0x106CA);
-    CHECK(cpuid_answer(1, 0).edx == 0x0789FBFD);
-    CHECK(cpuid_answer(1, 0).ecx == 0x00980201);
-    CHECK(cpuid_answer(0x80000001, 0).edx == 1u << 20);
-    CHECK(cpuid_answer(0x80000008, 0).eax == 0x2024);
+    constexpr HostFeatures none;
+    CHECK(cpuid_answer(1, 0, none).eax == 0x106CA);
+    CHECK(cpuid_answer(1, 0, none).edx == 0x0789FBFD);
+    CHECK(cpuid_answer(1, 0, none).ecx == 0x00980201);
+    CHECK(cpuid_answer(0x80000001, 0, none).edx == 1u << 20);
+    CHECK(cpuid_answer(0x80000008, 0, none).eax == 0x2024);
     std::string vendor, brand;
     auto append = [](std::string& text, u32 word) {
         for (u32 i = 0; i < 4; ++i) text += static_cast<char>(word >> (8 * i));
     };
-    CpuidAnswer zero = cpuid_answer(0, 0);
+    CpuidAnswer zero = cpuid_answer(0, 0, none);
     for (u32 word : {zero.ebx, zero.edx, zero.ecx}) append(vendor, word);
     CHECK(vendor == "GenuineIntel");
     for (u32 leaf = 0x80000002; leaf <= 0x80000004; ++leaf) {
-        CpuidAnswer a = cpuid_answer(leaf, 0);
+        CpuidAnswer a = cpuid_answer(leaf, 0, none);
         for (u32 word : {a.eax, a.ebx, a.ecx, a.edx}) append(brand, word);
     }
     CHECK(std::string{brand.c_str()} == "Vellum virtual CPU");
-    CHECK(cpuid_answer(4, 3) == CpuidAnswer{});
-    CHECK(cpuid_answer(0x12345, 1) == cpuid_answer(zero.eax, 1));
-    CHECK(cpuid_answer(0x40000000, 0) == cpuid_answer(zero.eax, 0));
+    CHECK(cpuid_answer(4, 3, none) == CpuidAnswer{});
+    CHECK(cpuid_answer(0x12345, 1, none) == cpuid_answer(zero.eax, 1, none));
+    CHECK(cpuid_answer(0x40000000, 0, none) == cpuid_answer(zero.eax, 0, none));
 }
 
 TEST_CASE("system: CPUID hides the APIC while it is disabled") {

@@ -79,7 +79,7 @@ class CodeMachine {
     std::span<const u8> memory() { return memory_.backing().bytes(); }
     u64 surroundings() const { return outside_.sum(); }
     std::vector<u8> architectural_state();
-    std::string next_instruction();  // for people: address and bytes
+    std::string next_instruction();        // for people: address and bytes
     std::vector<u8> next_bytes(u32 most);  // at CS:EIP, as many as there are
     u64 flushes() const { return cpu_.mmu.generation(); }
 
@@ -101,7 +101,7 @@ class CodeMachine {
     CpuState state_;
     GuestMemory memory_;
     CodeSurroundings outside_{state_};
-    Cpu cpu_{state_, memory_, outside_, log_};
+    Cpu cpu_{state_, memory_, outside_, log_, host_features()};
     std::vector<u8> fresh_memory_;
     CpuState fresh_state_;
     std::unique_ptr<Engine> engine_;

@@ -268,7 +268,7 @@ class CodeMutator {
 
     CodeInput& input_;
     std::mt19937 random_;
-    Decoder decoder_;
+    Decoder decoder_{host_features()};
 };
 
 }  // namespace

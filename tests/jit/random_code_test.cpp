@@ -53,7 +53,7 @@ class RandomCode {
 
  private:
     std::mt19937_64 random_;
-    Decoder decoder_;
+    Decoder decoder_{host_features()};
 };
 
 template <typename Machine>

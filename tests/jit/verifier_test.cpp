@@ -210,6 +210,30 @@ TEST_CASE("verifier: BMI2 shifts and ANDN on registers are accepted") {
     });
 }
 
+TEST_CASE("verifier: AES, PCLMULQDQ and SHA are accepted on registers and in windows, without VEX") {
+    accepts([](Assembler& a) {
+        a.aesenc(xmm0, ptr(r13, rbx, 0, 0x40));
+        a.aesenclast(xmm0, xmm7);
+        a.aesdec(xmm0, through_gs(ptr(ebx)));
+        a.aesdeclast(xmm1, xmm2);
+        a.aesimc(xmm3, ptr(r13, rsi));
+        a.aeskeygenassist(xmm2, xmm1, 0x36);
+        a.pclmulqdq(xmm5, ptr(r13, rdi), 0x11);
+        a.sha1rnds4(xmm0, xmm1, 3);
+        a.sha1nexte(xmm1, ptr(r13, rbx));
+        a.sha1msg1(xmm2, xmm3);
+        a.sha1msg2(xmm2, ptr(r12));
+        a.sha256rnds2(xmm1, xmm2);
+        a.sha256msg1(xmm3, xmm4);
+        a.sha256msg2(xmm3, ptr(r13, rbx, 0, 16));
+        a.ret();
+    });
+    refuses("list", {0xC4, 0xE2, 0x79, 0xDC, 0xC1, 0xC3});        // VAESENC
+    refuses("list", {0xC4, 0xE3, 0x79, 0x44, 0xC1, 0x00, 0xC3});  // VPCLMULQDQ
+    refuses("memory", {0x66, 0x0F, 0x38, 0xDC, 0x03, 0xC3});      // AESENC of what is in no window
+    refuses("memory", {0x0F, 0x38, 0xCB, 0x03, 0xC3});            // SHA256RNDS2 of the same
+}
+
 TEST_CASE("verifier: a block may enter where it was told, and starts from nothing there") {
     std::vector<u8> bytes{0x41, 0x89, 0xC0,              // mov r8d,eax
                           0x43, 0x8B, 0x4C, 0x05, 0x00,  // mov ecx,[r13+r8]

@@ -37,7 +37,7 @@ std::vector<u8> Form::opening() const {
 }
 
 void for_each_form(bool all_pairs, const std::function<void(const Form&)>& visit) {
-    Decoder decoder;
+    Decoder decoder{host_features()};
     for (bool code32 : {true, false})
         for (u8 prefix : {0x00, 0x66, 0xF3, 0xF2})
             for (u8 map = 0; map < 4; ++map)
@@ -87,7 +87,7 @@ Piece piece_of_form(const Form& form, u8 cpl, u64 seed) {
     }
     while (bytes.size() < longest)
         bytes.push_back(static_cast<u8>(random.chance(50) ? random.below(32) : random.any()));
-    Decoder{}.decode(bytes, form.code32, in);
+    Decoder{host_features()}.decode(bytes, form.code32, in);
     bytes.resize(in.length);
     item.bytes = bytes;
     bool bit_string = in.opcode_map == 1 && (in.opcode & 0xE7) == 0xA3;

@@ -68,6 +68,12 @@ bool stays_near(const Cpu& cpu, const Instruction& in) {
     return is_near(reg(Reg::Esp)) && (!frame || (is_near(reg(Reg::Ebp)) && is_near(reg(Reg::Ebp) - 128)));
 }
 
+bool is_misaligned_sha(const Cpu& cpu, const Instruction& in) {
+    bool of_map2 = in.opcode_map == 2 && in.opcode >= 0xC8 && in.opcode <= 0xCD;
+    bool sha = of_map2 || in.mnemonic == ZYDIS_MNEMONIC_SHA1RNDS4;
+    return sha && in.has_memory && (cpu.state.segment(in.memory.segment).base + cpu.effective_address(in)) % 16 != 0;
+}
+
 void Tolerance::executes(const Instruction& in) {
     // The order in which the bytes of an image are read is the processor's own affair. (AMD's begin FXRSTOR with the
     // last one.)

@@ -16,6 +16,8 @@ bool is_near(u32 linear);
 
 // Would the processor touch host pages that are not the piece's? Then the piece does not run there. `in` has its row.
 bool stays_near(const Cpu& cpu, const Instruction& in);
+// A misaligned operand that is #GP here and is read by some processors: the piece does not run there.
+bool is_misaligned_sha(const Cpu& cpu, const Instruction& in);
 
 // What need not agree, by the instructions that a piece executed.
 struct Tolerance {

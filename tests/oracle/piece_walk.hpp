@@ -63,7 +63,7 @@ class PieceWalker {
     bool may_be_fetched_again(const Known& done, u32 linear) const;
 
     PieceMachine& machine_;
-    Decoder decoder_;
+    Decoder decoder_{host_features()};
     EndlessLoop endless_;
     std::array<Known, 256> known_;  // by the lowest bits of the address
 };

@@ -73,7 +73,7 @@ void PieceWriter::add_sensitive() {
     // Flags and selectors that something can follow from.
     if (opcode == 0x9D) add_word({0x68}, static_cast<u32>(random_.any()) & (random_.chance(80) ? 0xED5 : 0x247FD5));
     if (opcode == 0x07 || opcode == 0x17 || opcode == 0x1F) add_word({0x68}, random_.below(0x40));
-    if (Decoder{}.decode(bytes, !random_.narrow(), in) != DecodeStatus::Ok) return;
+    if (Decoder{host_features()}.decode(bytes, !random_.narrow(), in) != DecodeStatus::Ok) return;
     bytes.resize(in.length);
     add(std::move(bytes));
 }

@@ -89,7 +89,7 @@ struct Frame {
 bool runs_on_stale_entries(PieceMachine& interp) {
     auto& engine = static_cast<Interpreter&>(*interp.engine);
     const CpuState& state = interp.state;
-    Decoder decoder;
+    Decoder decoder{host_features()};
     RememberedEntries entries{interp};
     const Frame frame{interp};
     u32 stale_for = 0;

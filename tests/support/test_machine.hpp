@@ -60,8 +60,9 @@ struct TestMachine {
     static constexpr u32 code_at = 0x1000, stack_top = 0x8000, data_at = 0x10000, idt_at = 0x20000, gdt_at = 0x21000;
     static constexpr u64 default_instruction_limit = 100'000;
 
-    explicit TestMachine(u64 ram = 1u << 20, const EngineFactory& make = make_interpreter)
-        : ram_bytes{ram}, memory{ram}, cpu{state, memory, outside, log} {
+    explicit TestMachine(u64 ram = 1u << 20, const EngineFactory& make = make_interpreter,
+                         const HostFeatures& features = host_features())
+        : ram_bytes{ram}, memory{ram}, cpu{state, memory, outside, log, features} {
         memory.map(Physical{0}, ram, 0, true, true);
         reset(state);
         state.instruction_limit = default_instruction_limit;
@@ -114,7 +115,9 @@ struct TestMachine {
 struct FlatMachine : TestMachine {
     static constexpr u32 handlers_at = 0x30000;
 
-    explicit FlatMachine(u64 ram = 1u << 20, const EngineFactory& make = make_interpreter) : TestMachine{ram, make} {
+    explicit FlatMachine(u64 ram = 1u << 20, const EngineFactory& make = make_interpreter,
+                         const HostFeatures& features = host_features())
+        : TestMachine{ram, make, features} {
         constexpr u16 flat_code = 0xC09B, flat_data = 0xC093, interrupt_gate32 = 0x8E00;
         constexpr u64 code_descriptor = 0x00CF9B000000FFFF, data_descriptor = 0x00CF93000000FFFF;
         poke_value<u64>(gdt_at + 8, code_descriptor);

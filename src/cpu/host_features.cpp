@@ -1,0 +1,19 @@
+// The host's CPUID (SDM 2, CPUID, leaves 1 and 7).
+#include "cpu/host_features.hpp"
+
+#include <cpuid.h>
+
+namespace vellum {
+
+HostFeatures host_features() {
+    HostFeatures features;
+    u32 eax = 0, ebx = 0, ecx = 0, edx = 0;
+    if (__get_cpuid(1, &eax, &ebx, &ecx, &edx)) {
+        features.pclmulqdq = ecx >> 1 & 1;
+        features.aes = ecx >> 25 & 1;
+    }
+    if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) features.sha = ebx >> 29 & 1;
+    return features;
+}
+
+}  // namespace vellum

@@ -1,0 +1,29 @@
+// Instruction sets that the guest is offered where the host has them, because the guest's instructions run on the
+// host's own (docs/decisions/host-instructions-for-simd.md) and x86-64-v2 does not promise these.
+#pragma once
+
+#include "base/types.hpp"
+
+namespace vellum {
+
+struct HostFeatures {
+    bool aes = false;        // AESENC, AESENCLAST, AESDEC, AESDECLAST, AESIMC, AESKEYGENASSIST
+    bool pclmulqdq = false;  // PCLMULQDQ
+    bool sha = false;        // SHA1*, SHA256*
+    bool operator==(const HostFeatures&) const = default;
+};
+
+struct HostFeatureName {
+    const char* name;  // as in the SDM
+    bool HostFeatures::*offered;
+};
+constexpr HostFeatureName host_feature_names[] = {
+    {"AES", &HostFeatures::aes},
+    {"PCLMULQDQ", &HostFeatures::pclmulqdq},
+    {"SHA", &HostFeatures::sha},
+};
+
+// Those of the processor that this runs on.
+HostFeatures host_features();
+
+}  // namespace vellum
