@@ -1,6 +1,6 @@
 // What is in the stream of a snapshot file, in this order (numbers are little endian, counts come before what they
 // count):
-//   the machine: memory size, and each place for a drive with the image in it
+//   the machine: memory size, what its processor had of the host's, and each place for a drive with the image in it
 //   the firmware: ROMs, and what a direct boot puts where
 //   the board's archive (Board::serialize)
 //   runs of RAM pages: first page, number of pages, their bytes; a run of no pages ends them. Other pages are zero
@@ -163,9 +163,13 @@ void get_kept_blocks(SnapshotReader& in, Board& board) {
 
 }  // namespace
 
-void Snapshot::serialize(Archive& archive, u64& memory_bytes, std::array<Place, drive_places>& places) {
-    archive.section("machine", 1);
+void Snapshot::serialize(Archive& archive, u64& memory_bytes, HostFeatures& features,
+                         std::array<Place, drive_places>& places) {
+    constexpr u32 with_features = 2;
+    u32 version = archive.section("machine", with_features);
     archive(memory_bytes);
+    if (version >= with_features)
+        for (const HostFeatureName& feature : host_feature_names) archive(features.*feature.offered);
     for (Place& place : places) {
         archive(place.drive, place.medium, place.size, place.modified, place.kept_blocks);
         std::vector<u8> path(place.path.begin(), place.path.end());
@@ -176,6 +180,7 @@ void Snapshot::serialize(Archive& archive, u64& memory_bytes, std::array<Place, 
 
 void save_snapshot(Board& board, FileAccess& files, const std::string& path) {
     u64 memory_bytes = board.ram().size();
+    HostFeatures features = board.cpu().features;
     std::array<Snapshot::Place, drive_places> places;
     DrivePlaces drives = board.drives();
     for (std::size_t i = 0; i < drive_places; ++i) {
@@ -191,7 +196,7 @@ void save_snapshot(Board& board, FileAccess& files, const std::string& path) {
                      medium->blocks_kept_apart().size()};
     }
     Archive machine = Archive::saver(), state = Archive::saver();
-    Snapshot::serialize(machine, memory_bytes, places);
+    Snapshot::serialize(machine, memory_bytes, features, places);
     board.serialize(state);
     if (!state.ok()) throw HostError(fmt::format("{}: this machine is more than 100 years old; nothing saved", path));
     SnapshotWriter out{files, path};
@@ -206,7 +211,7 @@ void save_snapshot(Board& board, FileAccess& files, const std::string& path) {
 Snapshot::Snapshot(const std::string& path) : path_{path} {
     SnapshotReader in{path};
     Archive machine = Archive::loader(in.get_bytes(most_machine_bytes));
-    serialize(machine, memory_bytes_, places_);
+    serialize(machine, memory_bytes_, features_, places_);
     if (!machine.ok() || !machine.at_end() || memory_bytes_ == 0 || memory_bytes_ % page_size != 0 ||
         memory_bytes_ > most_memory_bytes)
         in.refuse(inner_damage);
@@ -240,6 +245,12 @@ void Snapshot::check_fits(const MachineConfig& config, const BoardParts& parts) 
     if (config.memory_bytes != memory_bytes_)
         throw UsageError(fmt::format("--restore {}: the machine has {} MiB of memory; use -m {}M", path_,
                                      memory_bytes_ >> 20, memory_bytes_ >> 20));
+    for (const HostFeatureName& feature : host_feature_names)
+        if (features_.*feature.offered && !(config.features.*feature.offered))
+            throw UsageError(
+                fmt::format("--restore {}: the machine has used a processor with {}, which this host lacks; "
+                            "use one that has it",
+                            path_, feature.name));
     DrivePlaces now = drives_of(parts);
     for (std::size_t i = 0; i < drive_places; ++i) check_place(i, now[i]);
 }

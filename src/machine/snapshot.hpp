@@ -26,7 +26,8 @@ class Snapshot {
     // There was a second floppy drive, with or without a disk.
     bool second_floppy_drive() const { return places_.back().drive; }
 
-    // Throws UsageError that names the option that is missing, too many or different. Pure reading.
+    // Throws UsageError that names the option that is missing, too many or different, or what the machine's processor
+    // had and this one lacks. Pure reading.
     void check_fits(const MachineConfig& config, const BoardParts& parts) const;
 
     // Puts everything into a board that was made of parts that fit. Throws UsageError when the contents are not what
@@ -43,11 +44,13 @@ class Snapshot {
     };
 
     friend void save_snapshot(Board& board, FileAccess& files, const std::string& path);
-    static void serialize(Archive& archive, u64& memory_bytes, std::array<Place, drive_places>& places);
+    static void serialize(Archive& archive, u64& memory_bytes, HostFeatures& features,
+                          std::array<Place, drive_places>& places);
     void check_place(std::size_t number, const DrivePlace& now) const;
 
     std::string path_;
     u64 memory_bytes_ = 0;
+    HostFeatures features_;  // none in format 2
     std::array<Place, drive_places> places_;
     Firmware firmware_;
 };

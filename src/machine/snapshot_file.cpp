@@ -158,9 +158,9 @@ void SnapshotReader::check_header() {
     if (header.version > snapshot_version)
         refuse(fmt::format("was written by a newer Vellum (format {}, this one reads {}); use that one", header.version,
                            snapshot_version));
-    if (header.version > 0 && header.version < snapshot_version)
-        refuse(fmt::format("was written by an older Vellum (format {}, this one reads {}); use that one",
-                           header.version, snapshot_version));
+    if (header.version > 0 && header.version < oldest_snapshot_version)
+        refuse(fmt::format("was written by an older Vellum (format {}, this one reads {} to {}); use that one",
+                           header.version, oldest_snapshot_version, snapshot_version));
     std::error_code trouble;
     u64 size = std::filesystem::file_size(path_, trouble);
     if (trouble) refuse("cannot be read");

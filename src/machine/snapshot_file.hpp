@@ -21,7 +21,8 @@
 
 namespace vellum {
 
-constexpr u32 snapshot_version = 2;
+constexpr u32 snapshot_version = 3;
+constexpr u32 oldest_snapshot_version = 2;  // that is still read: it knows of no features of the host (snapshot.cpp)
 constexpr std::size_t snapshot_header_bytes = 40;
 
 // Eight bytes at a time; any change of a single word changes the sum.
