@@ -166,10 +166,10 @@ void CodeCache::drop_links_of_global_pages() {
 }
 
 void CodeCache::join(PageGroup& group, u32 slot, const std::function<bool(const PageGroup&)>& shows) {
-    check(slot < most_members, "there are no more views than bits for them");
+    check(slot < most_views, "there are no more views than bits for them");
     std::vector<PageGroup*> fresh;
     auto add = [&](PageGroup& next) {
-        next.members |= member_bit(slot);
+        next.members.add(slot);
         joined_[slot].push_back(&next);
         if (!next.global) fresh.push_back(&next);
     };
@@ -177,7 +177,7 @@ void CodeCache::join(PageGroup& group, u32 slot, const std::function<bool(const 
     auto holds = [&](ExitSite& site) {
         if (site.linked->straddles) return false;
         PageGroup& there = *site.linked->group;
-        if (there.members & member_bit(slot)) return true;
+        if (there.members.has(slot)) return true;
         if (!shows(there)) return false;
         add(there);
         return true;
@@ -196,7 +196,7 @@ void CodeCache::join(PageGroup& group, u32 slot, const std::function<bool(const 
 
 void CodeCache::leave(u32 slot) {
     for (PageGroup* group : joined_[slot]) {
-        group->members &= ~member_bit(slot);
+        group->members.remove(slot);
         // Perhaps they can be linked now.
         for (ExitSite* site : group->looked_up) patch_jump(site->patch, site->stub);
         group->looked_up.clear();

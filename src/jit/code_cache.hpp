@@ -101,7 +101,7 @@ class CodeCache {
     u64 known_page_ = no_page;  // its users, or null: what was looked up last
     PageUsers* known_users_ = nullptr;
     std::vector<u32> places_of_constants_;                      // code offsets; here so that it keeps its memory
-    std::array<std::vector<PageGroup*>, most_members> joined_;  // by slot
+    std::array<std::vector<PageGroup*>, most_views> joined_;  // by slot
     std::vector<PageGroup*> global_groups_;
     std::unordered_map<GroupKey, std::unique_ptr<PageGroup>, BlockKeyHash> groups_;
 };

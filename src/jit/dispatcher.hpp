@@ -68,7 +68,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     void enter_page(PageGroup& group, const View& view);
     void link_pending(const View& view, Block& block);
     bool may_cross(const PageGroup& from, const Block& to, const View& view);
-    bool expel(u64 members);
+    bool expel(const ViewSet& members);
 
     // --- steps.cpp: what the interpreter does for translated code
     void step();
@@ -134,10 +134,10 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     bool near_limit_ = false;
     bool missed_ = false;  // the jump cache did not know the last target
     ExitSite* pending_link_ = nullptr;
-    Block* next_block_ = nullptr;      // probably comes next, in this view and mode: the page is still the same
-    ModeState* mode_state_ = nullptr;  // of the block that runs
-    std::array<u64, most_members> expelled_{};  // by slot: `entries_` when it was last expelled from its groups
-    View* view_ = nullptr;                      // the one whose window translated code runs in
+    Block* next_block_ = nullptr;             // probably comes next, in this view and mode: the page is still the same
+    ModeState* mode_state_ = nullptr;         // of the block that runs
+    std::array<u64, most_views> expelled_{};  // by slot: `entries_` when it was last expelled from its groups
+    View* view_ = nullptr;                    // the one whose window translated code runs in
     u64 gs_base_ = 0;
 
     static constexpr std::size_t most_refused = 1 << 12;

@@ -1,6 +1,4 @@
 // Which block may be linked to which, and in which views that holds (page_group.hpp).
-#include <bit>
-
 #include "jit/dispatcher.hpp"
 
 namespace vellum {
@@ -14,7 +12,7 @@ bool same_page(const BlockKey& a, const BlockKey& b) {
 }  // namespace
 
 void Translator::enter_page(PageGroup& group, const View& view) {
-    if (group.members & member_bit(view.slot)) [[likely]]
+    if (group.members.has(view.slot)) [[likely]]
         return;
     cache_.join(group, view.slot, [&](const PageGroup& other) {
         return spaces_.shows_code(view, other.page.linear, other.page.physical);
@@ -41,27 +39,25 @@ void Translator::link_pending(const View& view, Block& block) {
 // From that page to a block on another one.
 bool Translator::may_cross(const PageGroup& from, const Block& to, const View& view) {
     if (from.global) return to.group->global;
-    u64 self = member_bit(view.slot);
-    if (!(from.members & self)) return false;
-    u64 seen_by = to.straddles ? self : to.group->members;
-    return expel(from.members & ~seen_by);
+    if (!from.members.has(view.slot)) return false;
+    ViewSet self;
+    self.add(view.slot);
+    return expel(from.members.without(to.straddles ? self : to.group->members));
 }
 
 // Views that stand in the way of a link have to look their code up anew when they run again, if they ever do: the
 // processes of most have ended. It costs them some hundred look-ups, so none is asked often. False: one is spared.
-bool Translator::expel(u64 members) {
+bool Translator::expel(const ViewSet& members) {
     constexpr u64 entries_between = 5000;
-    for (u64 rest = members; rest; rest &= rest - 1) {
-        u64 last = expelled_[static_cast<u32>(std::countr_zero(rest))];
-        if (last && entries_ - last < entries_between) return false;
-    }
-    if (members) drop_places();
-    for (u64 rest = members; rest; rest &= rest - 1) {
-        u32 slot = static_cast<u32>(std::countr_zero(rest));
+    bool spared = false;
+    members.for_each([&](u32 slot) { spared |= expelled_[slot] && entries_ - expelled_[slot] < entries_between; });
+    if (spared) return false;
+    if (!members.empty()) drop_places();
+    members.for_each([&](u32 slot) {
         expelled_[slot] = entries_;
         views_.expire(slot);
         cache_.leave(slot);
-    }
+    });
     return true;
 }
 

@@ -7,19 +7,20 @@
 
 #include <vector>
 
+#include "base/bit_set.hpp"
 #include "jit/block.hpp"
 
 namespace vellum {
 
+constexpr u32 most_views = 512;
+using ViewSet = BitSet<most_views>;  // by View::slot
+
 struct PageGroup {
     BlockKey page;        // of its first byte
     bool global = false;  // a global page: links to other such pages hold in every view until global pages are flushed
-    u64 members = 0;      // a bit for each View::slot
+    ViewSet members;
     std::vector<ExitSite*> cross_links;  // linked, or were once
     std::vector<ExitSite*> looked_up;    // ask the jump cache, because a member did not see where they lead
 };
-
-constexpr u32 most_members = 64;
-constexpr u64 member_bit(u32 slot) { return u64{1} << slot; }
 
 }  // namespace vellum

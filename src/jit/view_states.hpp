@@ -58,7 +58,7 @@ class ViewStates {
     u64 times_forgotten() const { return times_forgotten_; }  // all states given out before are gone
 
  private:
-    static constexpr std::size_t most_states = 256;
+    static constexpr std::size_t most_states = 2048;
     struct OfView {
         u64 generation = 0;                             // of the view, when last refreshed
         std::vector<std::unique_ptr<ModeState>> modes;  // by number

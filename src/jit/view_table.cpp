@@ -18,14 +18,6 @@ ViewKey ViewKey::of(const CpuState& state) {
     return key;
 }
 
-ViewTable::ViewTable(const HostWindows& windows) {
-    for (u32 slot = 0; slot < windows.count(); ++slot) {
-        views_.push_back(std::make_unique<ShadowView>());
-        views_.back()->face.base = windows.base(slot);
-        views_.back()->face.slot = slot;
-    }
-}
-
 ShadowView* ViewTable::find(const ViewKey& key) {
     for (auto& view : views_)
         if (view->in_use && view->key == key) return view.get();
@@ -35,7 +27,12 @@ ShadowView* ViewTable::find(const ViewKey& key) {
 ShadowView* ViewTable::unused() {
     for (auto& view : views_)
         if (!view->in_use) return view.get();
-    return nullptr;
+    u32 slot = static_cast<u32>(views_.size());
+    if (slot == windows_.count()) return nullptr;
+    views_.push_back(std::make_unique<ShadowView>());
+    views_.back()->face.base = windows_.base(slot);
+    views_.back()->face.slot = slot;
+    return views_.back().get();
 }
 
 ShadowView& ViewTable::least_recent(const ShadowView* but) {

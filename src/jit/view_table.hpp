@@ -38,7 +38,7 @@ struct ShadowView {
 
 class ViewTable {
  public:
-    explicit ViewTable(const HostWindows& windows);
+    explicit ViewTable(const HostWindows& windows) : windows_{windows} {}
 
     ShadowView* find(const ViewKey& key);
     ShadowView* unused();                             // null: all are in use
@@ -53,7 +53,8 @@ class ViewTable {
     }
 
  private:
-    std::vector<std::unique_ptr<ShadowView>> views_;
+    const HostWindows& windows_;
+    std::vector<std::unique_ptr<ShadowView>> views_;  // by slot; made when they are first wanted
     u64 clock_ = 0;
 };
 

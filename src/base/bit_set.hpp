@@ -1,0 +1,53 @@
+// A set of small numbers: one bit for each.
+#pragma once
+
+#include <array>
+#include <bit>
+
+#include "base/types.hpp"
+
+namespace vellum {
+
+template <u32 size>
+class BitSet {
+    static_assert(size % 64 == 0);
+
+ public:
+    bool has(u32 i) const { return words_[i >> 6] >> (i & 63) & 1; }
+    void add(u32 i) { words_[i >> 6] |= u64{1} << (i & 63); }
+    void remove(u32 i) { words_[i >> 6] &= ~(u64{1} << (i & 63)); }
+    void assign(u32 i, bool in) { in ? add(i) : remove(i); }
+    void clear() { words_ = {}; }
+    bool empty() const {
+        u64 any = 0;
+        for (u64 word : words_) any |= word;
+        return !any;
+    }
+    bool any(u32 from, u32 to) const {  // [from, to)
+        for (u32 w = from >> 6; w < words_.size() && w * 64 < to; ++w) {
+            u64 word = words_[w];
+            if (w == from >> 6) word &= ~u64{0} << (from & 63);
+            if (to < w * 64 + 64) word &= (u64{1} << (to & 63)) - 1;
+            if (word) return true;
+        }
+        return false;
+    }
+    void assign_run(u32 from, u32 to, bool in) {  // [from, to)
+        for (u32 i = from; i < to; ++i) assign(i, in);
+    }
+    BitSet without(const BitSet& other) const {
+        BitSet result;
+        for (u32 i = 0; i < words_.size(); ++i) result.words_[i] = words_[i] & ~other.words_[i];
+        return result;
+    }
+    template <typename F>
+    void for_each(F&& f) const {  // in rising order; f may change the set
+        for (u32 w = 0; w < words_.size(); ++w)
+            for (u64 rest = words_[w]; rest; rest &= rest - 1) f(w * 64 + static_cast<u32>(std::countr_zero(rest)));
+    }
+
+ private:
+    std::array<u64, size / 64> words_{};
+};
+
+}  // namespace vellum
