@@ -11,7 +11,7 @@ namespace {
 
 constexpr u16 key_no_graphic = 4, key_processors = 5, key_numa = 0x0D, key_boot_menu = 0x0E, key_most_processors = 0x0F,
               key_irq0_override = 0x8002;
-constexpr const char* loader_name = "vellum-boot.rom";
+constexpr char loader_file[] = "genroms/vellum-boot.rom", boot_order[] = "/rom@genroms/vellum-boot.rom";
 
 void append(std::vector<u8>& bytes, u64 value, std::size_t size) {
     for (std::size_t i = 0; i < size; ++i, value >>= 8) bytes.push_back(static_cast<u8>(value));
@@ -112,9 +112,8 @@ void Board::fill_fw_cfg() {
     // so suspending is not offered; switching off is.
     fw.add_file("etc/system-states", {0x80, 0, 0, 0, 0, 0x80});
     if (!direct) return;
-    fw.add_file(std::string{"genroms/"} + loader_name, boot_loader_rom());
-    std::string first = std::string{"/rom@genroms/"} + loader_name;
-    fw.add_file("bootorder", {first.c_str(), first.c_str() + first.size() + 1});
+    fw.add_file(loader_file, boot_loader_rom());
+    fw.add_file("bootorder", {std::begin(boot_order), std::end(boot_order)});
     fw.add(boot_plan_key, encode(*firmware_.boot));
     u16 key = boot_plan_key + 1;
     for (const BootItem& item : firmware_.boot->items) fw.add(key++, item.bytes);
