@@ -119,6 +119,7 @@ class Run {
         open_lines(parts);
         MachineConfig machine = config.machine;
         machine.gauge_speed = frontend_->shows_speed();
+        if (snapshot_) machine.features = snapshot_->features();
         machine_ = std::make_unique<Machine>(machine, std::move(parts), log_, shadow_parts(), code_names_.get());
         if (snapshot_) machine_->restore(*snapshot_);
         snapshot_.reset();

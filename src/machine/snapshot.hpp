@@ -26,6 +26,9 @@ class Snapshot {
     // There was a second floppy drive, with or without a disk.
     bool second_floppy_drive() const { return places_.back().drive; }
 
+    // What the machine's processor had of its host's: it goes on with that, and not with more.
+    const HostFeatures& features() const { return features_; }
+
     // Throws UsageError that names the option that is missing, too many or different, or what the machine's processor
     // had and this one lacks. Pure reading.
     void check_fits(const MachineConfig& config, const BoardParts& parts) const;

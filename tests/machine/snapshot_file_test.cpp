@@ -130,6 +130,7 @@ TEST_CASE("snapshot: a host that lacks what the machine's processor had is refus
         WholeMachine{config, parts_for(Guest::Firmware, config)}.save(file);
         BoardParts parts = parts_for(file, config);
         Snapshot{file}.check_fits(config, parts);
+        CHECK(Snapshot{file}.features() == config.features);
         config.features = {true, true, true};
         Snapshot{file}.check_fits(config, parts);
         config.features.*feature.offered = false;
