@@ -58,7 +58,8 @@ class ViewStates {
     u64 times_forgotten() const { return times_forgotten_; }  // all states given out before are gone
 
  private:
-    static constexpr std::size_t most_states = 2048;
+    // Two for each view. More would come near the host's limit of mappings, which windows leave room below.
+    static constexpr std::size_t most_states = 1024;
     struct OfView {
         u64 generation = 0;                             // of the view, when last refreshed
         std::vector<std::unique_ptr<ModeState>> modes;  // by number
