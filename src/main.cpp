@@ -8,6 +8,7 @@
 #include "machine/host_process.hpp"
 #include "machine/lockstep.hpp"
 #include "machine/runner.hpp"
+#include "machine/watch.hpp"
 
 namespace {
 
@@ -28,6 +29,7 @@ int main(int argc, char** argv) {
             bool printed = std::fputs(help->text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
             return printed ? exit_status::ok : exit_status::host_trouble;
         }
+        if (auto* watch = std::get_if<WatchConfig>(&parsed)) return watch_times(watch->socket);
         auto& config = std::get<RunConfig>(parsed);
         config.machine.features = host_features();
         return run(config);

@@ -33,6 +33,19 @@ def difference(before: dict, after: dict) -> dict:
     return grown
 
 
+def largest_shares(used: dict) -> str:
+    """Of the object "seconds": what took at least a hundredth of all the CPU time, largest first."""
+    flat = {}
+    for name, value in used.items():
+        if isinstance(value, dict):
+            flat.update({f"{name.removesuffix('s').replace('_', ' ')} {detail}": s for detail, s in value.items()})
+        elif name not in ("idle", "waiting"):
+            flat[name] = value
+    total = sum(flat.values())
+    largest = sorted(((s, name) for name, s in flat.items() if s > 0.01 * total), reverse=True)[:8]
+    return ", ".join(f"{name} {100 * s / total:.0f} %" for s, name in largest)
+
+
 def sentence(seconds: float, grown: dict) -> str:
     """The counters that can cost time, largest first, for a run of SECONDS."""
     callouts = grown.get("callouts", {}).get("by_reason", {})
@@ -41,4 +54,5 @@ def sentence(seconds: float, grown: dict) -> str:
     largest = sorted({**callouts, **faults, **blocks}.items(), key=lambda item: -item[1])[:6]
     translating = grown.get("translate_seconds", 0)
     parts = [f"{seconds:.3f} s"] + ([f"translating {translating:.3f} s"] if translating > 0.01 * seconds else [])
-    return ", ".join(parts + [f"{name} {count}" for name, count in largest])
+    line = ", ".join(parts + [f"{name} {count}" for name, count in largest])
+    return line + ("\n    time in: " + largest_shares(grown["seconds"]) if grown.get("seconds") else "")

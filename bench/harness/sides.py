@@ -198,8 +198,9 @@ class Guest(Side):
 
 
 class Vellum(Guest):
-    def __init__(self, engine: str, program: Path, options: list, initramfs: Path, disk: Optional[Path]):
+    def __init__(self, engine: str, program: Path, options: list, initramfs: Path, disk: Optional[Path], why: bool = False):
         super().__init__(engine, initramfs, disk)
+        self._why = why
         self._program = program
         self._options = options
 
@@ -215,7 +216,8 @@ class Vellum(Guest):
         return self._start_words(MEMORY_MIB) + ["--cdrom", image, "--boot", "d"]
 
     def serial_words(self, path: Path) -> list:
-        return ["--serial", f"unix:{path}", "--control", f"unix:{self._control()}"]
+        words = ["--serial", f"unix:{path}", "--control", f"unix:{self._control()}"]
+        return words + (["--stats", self._control().with_name("statistics")] if self._why else [])
 
     def _control(self) -> Path:
         return Path(self._folder.name) / "control"

@@ -13,6 +13,7 @@
 #include "cpu/host_stubs.hpp"
 #include "cpu/instruction.hpp"
 #include "cpu/mmu.hpp"
+#include "cpu/occupation.hpp"
 #include "cpu/outside.hpp"
 #include "cpu/state.hpp"
 
@@ -40,6 +41,7 @@ class Cpu {
     Mmu mmu;
     HostStubs host_stubs;  // how x87, MMX and SSE are executed
     DebugPoints debug;
+    Occupation occupation;  // of the thread that runs it
 
     Privilege privilege() const { return state.cpl == 3 ? Privilege::User : Privilege::Supervisor; }
 

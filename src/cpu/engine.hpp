@@ -25,6 +25,7 @@ struct EngineStatistics {
     std::map<std::string, u64> callouts;  // by reason
     u64 window_fills = 0, mmio_faults = 0, guest_page_faults = 0, code_write_faults = 0;
     u64 interpreted_instructions = 0;
+    u64 host_faults = 0;     // of translated code, whatever for; not printed
     u64 entries = 0;         // into translated code, from C++; not printed
     u64 blocks_refused = 0;  // by the verifier; not printed
 };

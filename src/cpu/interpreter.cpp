@@ -115,12 +115,14 @@ bool Interpreter::take_interrupt() {
     if (state.shadow != Shadow::None || state.debug_traps) return false;
     u32 reasons = attention.reasons();
     if (reasons & Attention::Nmi && !state.nmi_blocked) {
+        OccupationScope scope{cpu_.occupation, Occupation::Kind::Interrupts};
         attention.clear(Attention::Nmi);
         state.activity = Activity::Running;
         deliver(deliver_nmi(cpu_));
         return true;
     }
     if (!(reasons & Attention::Interrupt) || !(state.eflags & eflags::if_)) return false;
+    OccupationScope scope{cpu_.occupation, Occupation::Kind::Interrupts};
     bool pending = cpu_.outside.interrupt_pending();
     if (pending) {
         state.activity = Activity::Running;
@@ -191,6 +193,7 @@ Stop Interpreter::run_until_stopped() {
 
 Stop Interpreter::run() {
     u64 before = cpu_.state.instructions, interpreted = cache_->interpreted;
+    cpu_.occupation.note(Occupation::Kind::Interpreted);
     withhold_watched_pages(cpu_);
     Stop stop = run_until_stopped();
     cache_->interpreted = interpreted + (cpu_.state.instructions - before);

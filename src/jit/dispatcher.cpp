@@ -132,6 +132,7 @@ Stop Translator::run_until_stopped() {
         if (cpu_.debug.engaged() && cpu_.debug.stops_before(linear_eip())) return Stop::Debug;
         if (must_step() || (cpu_.debug.engaged() && cpu_.debug.breakpoint_at(linear_eip()))) {
             pending_link_ = nullptr;
+            cpu_.occupation.note(Occupation::Kind::Interpreted);
             step();
             // Up to the limit, and not one instruction only: each would otherwise become the beginning of a block.
             near_limit_ = near_limit_ && state_.instruction_limit < state_.instructions + config_.most_instructions;
@@ -236,7 +237,9 @@ void Translator::use_view(const View& view) {
 }
 
 void Translator::run_block() {
+    cpu_.occupation.note(Occupation::Kind::Views);
     View& view = spaces_.current();
+    cpu_.occupation.note(Occupation::Kind::Dispatch);
     if (views_.refresh(view)) {
         cache_.leave(view.slot);
         pending_link_ = nullptr;
@@ -260,6 +263,7 @@ void Translator::run_block() {
     }
     if (!block) {
         pending_link_ = nullptr;
+        cpu_.occupation.note(Occupation::Kind::Interpreted);
         return step();
     }
     link_pending(view, *block);
@@ -307,6 +311,7 @@ Block* Translator::block_here(View& view, u32 mode) {
 
 Block* Translator::translate(const View& view, const BlockKey& key) {
     if (std::find(refused_.begin(), refused_.end(), key) != refused_.end()) return nullptr;
+    OccupationScope scope{cpu_.occupation, Occupation::Kind::Translation};
     auto start = std::chrono::steady_clock::now();
     if (!frontend_.read(key, modes_[key.mode], static_cast<u32>(state_.eip), guest_block_)) return nullptr;
     guest_block_.global = false;
@@ -354,7 +359,9 @@ void Translator::enter(u32 code_offset, u32 mode) {
     context.jump_cache = reinterpret_cast<u64>(mode_state_->jump_cache());
     context.return_sp = mode_state_->return_sp;
     const Runtime& runtime = cache_.runtime();
+    cpu_.occupation.note(Occupation::Kind::Translated);
     reinterpret_cast<EnterFunction>(context.fpu_live ? runtime.enter_fpu : runtime.enter)();
+    cpu_.occupation.note(Occupation::Kind::Dispatch);
     follow_crossings();
     mode_state_->return_sp = context.return_sp;
     leave();

@@ -88,6 +88,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
 
     // --- fault_handling.cpp
     bool on_host_fault(HostFault& fault) override;
+    bool answer_fault(HostFault& fault);
     bool source_faults_first(const HostFault& fault) const;
     void anticipate_retry(View& view);
     bool try_fill(HostFault& fault, const Block& running);
@@ -164,7 +165,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
 
     std::array<u64, ZYDIS_MNEMONIC_MAX_VALUE + 1> callouts_{};
     u64 mmio_faults_ = 0, guest_page_faults_ = 0, code_write_faults_ = 0, window_fills_ = 0;
-    u64 exceptions_ = 0, interrupts_ = 0, entries_ = 0;
+    u64 exceptions_ = 0, interrupts_ = 0, entries_ = 0, host_faults_ = 0;
     double translate_seconds_ = 0;
 };
 

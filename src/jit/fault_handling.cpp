@@ -107,6 +107,8 @@ bool Translator::try_fill(HostFault& fault, const Block& running) {
             site_fault_ = SiteFault::Rated;
             return false;
         }
+        Occupation& now = cpu_.occupation;
+        now.note(Occupation::fault(Occupation::Fault::WindowFill));  // what it comes to most often
         switch (spaces_.fill(*view_, address, access).what) {
             case AddressSpaces::Fill::Mapped:
                 ++window_fills_;
@@ -114,15 +116,18 @@ bool Translator::try_fill(HostFault& fault, const Block& running) {
                 return repeated_faults_ < most_repetitions;
             case AddressSpaces::Fill::GuestFault:
                 ++guest_page_faults_;
+                now.note(Occupation::fault(Occupation::Fault::GuestPageFault));
                 site_fault_ = SiteFault::Rated;
                 faulted_access_ = {true, access, address, 0, view_->slot};
                 return false;
             case AddressSpaces::Fill::Mmio:
                 ++mmio_faults_;
+                now.note(Occupation::fault(Occupation::Fault::Mmio));
                 site_fault_ = SiteFault::NeedsHelp;
                 return false;
             case AddressSpaces::Fill::WatchedWrite:
                 ++code_write_faults_;
+                now.note(Occupation::fault(Occupation::Fault::CodeWrite));
                 if (release_page(address, running)) return true;
                 site_fault_ = SiteFault::Code;
                 return false;
@@ -137,6 +142,12 @@ bool Translator::try_fill(HostFault& fault, const Block& running) {
 
 bool Translator::on_host_fault(HostFault& fault) {
     if (!view_ || !cache_.contains(fault.rip)) return false;
+    ++host_faults_;
+    OccupationScope scope{cpu_.occupation, Occupation::fault(Occupation::Fault::Other)};
+    return answer_fault(fault);
+}
+
+bool Translator::answer_fault(HostFault& fault) {
     follow_crossings();
     if (fault.rip == cache_.runtime().lookup_poll) {
         fault.registers[r10] = reinterpret_cast<u64>(&indirect_exit_);

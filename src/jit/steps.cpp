@@ -114,10 +114,9 @@ bool Translator::execute_adaptive(const Instruction& in) {
 }
 
 void Translator::step_at_site(const ExitSite& site) {
-    if (site.kind == ExitSite::Kind::Interpret)
-        ++callouts_[site.mnemonic];
-    else
-        ++exceptions_;
+    bool asked_for = site.kind == ExitSite::Kind::Interpret;
+    ++(asked_for ? callouts_[site.mnemonic] : exceptions_);
+    cpu_.occupation.note(Occupation::callout(asked_for ? u32{site.mnemonic} : Occupation::faulted));
     std::optional<Physical> changed = std::exchange(site_to_retranslate_, std::nullopt), callout;
     if (site.adaptive) callout = site.block->key.physical + (site.eip - site.block->eip);
     bool again = false;
@@ -144,6 +143,7 @@ EngineStatistics Translator::statistics() const {
     s.translate_seconds = translate_seconds_;
     s.code_bytes = cache_.code_bytes();
     s.entries = entries_;
+    s.host_faults = host_faults_;
     s.window_fills = window_fills_;
     s.mmio_faults = mmio_faults_;
     s.guest_page_faults = guest_page_faults_;

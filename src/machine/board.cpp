@@ -147,6 +147,7 @@ void Board::serialize(Archive& archive) {
 
 // The mirror first: a timer of the world outside (a script that types) gives to both what they are to have now.
 void Board::advance() {
+    OccupationScope scope = at_devices();
     if (mirror_) mirror_->advance();
     scheduler_.advance_to(clock_.guest_time());
 }
@@ -180,6 +181,10 @@ void Board::update_interrupt() {
         cpu_.attention.clear(Attention::Interrupt);
 }
 
+Nanoseconds Board::guest_time() {
+    OccupationScope scope = at_devices();
+    return clock_.guest_time();
+}
 u64 Board::apic_base() const { return chips_->local_apic.base(); }
 void Board::set_apic_base(u64 value) {
     chips_->local_apic.set_base(value);
@@ -191,6 +196,7 @@ bool Board::ignne() const { return chips_->coprocessor_error.ignne(); }
 // --- buses. Time is brought up to date first, so that a chip that is looked at has seen all its timers fire.
 
 u32 Board::read_port(u16 port, u8 size) {
+    OccupationScope scope = at_devices();
     scheduler_.advance_to(clock_.guest_time());
     u32 value = ports_.read(port, size);
     deadline_may_have_moved();
@@ -198,12 +204,14 @@ u32 Board::read_port(u16 port, u8 size) {
 }
 
 void Board::write_port(u16 port, u8 size, u32 value) {
+    OccupationScope scope = at_devices();
     scheduler_.advance_to(clock_.guest_time());
     ports_.write(port, size, value);
     deadline_may_have_moved();
 }
 
 u32 Board::read_mmio(Physical address, u8 size) {
+    OccupationScope scope = at_devices();
     if (raw(address) >> 32) return open_bus(size);
     u32 at = static_cast<u32>(raw(address));
     if (at >= 0xC0000) scheduler_.advance_to(clock_.guest_time());
@@ -213,6 +221,7 @@ u32 Board::read_mmio(Physical address, u8 size) {
 }
 
 void Board::write_mmio(Physical address, u8 size, u32 value) {
+    OccupationScope scope = at_devices();
     if (raw(address) >> 32) return;
     u32 at = static_cast<u32>(raw(address));
     if (at >= shadow_base && at < shadow_end) {
@@ -264,7 +273,10 @@ void Board::change_floppy(u32 drive, const OpenMedium& open) {
     if (mirror_) mirror_->change_floppy(drive, open);
     chips_->floppy.change_medium(static_cast<u8>(drive), std::move(medium));
 }
-bool Board::update_picture(Picture& picture) { return chips_->screen.update(clock_.guest_time(), picture); }
+bool Board::update_picture(Picture& picture) {
+    OccupationScope scope = at_devices();
+    return chips_->screen.update(clock_.guest_time(), picture);
+}
 Picture Board::screenshot() {
     Picture picture;
     draw(VgaView{chips_->vga.registers(), chips_->vga.memory(), clock_.guest_time()}, picture);

@@ -116,7 +116,7 @@ class Board final : public Outside {
     void write_mmio(Physical address, u8 size, u32 value) override;
     bool interrupt_pending() const override;
     u8 acknowledge_interrupt() override;
-    Nanoseconds guest_time() override { return clock_.guest_time(); }
+    Nanoseconds guest_time() override;
     u64 apic_base() const override;
     void set_apic_base(u64 value) override;
     void set_ferr(bool asserted) override;
@@ -133,6 +133,7 @@ class Board final : public Outside {
     void set_cmos(const MachineConfig& config);
     void fill_fw_cfg();
     void deadline_may_have_moved();
+    OccupationScope at_devices() { return {cpu_.occupation, Occupation::Kind::Devices}; }
 
     Log& log_;
     u64 ram_bytes_;

@@ -175,6 +175,7 @@ void declare_ends(CLI::App& app, RunConfig& config, RawOptions& raw) {
 }
 
 constexpr const char* footer =
+    "`vellum watch SOCKET` shows, once a second, where the time of a machine with --control unix:SOCKET goes.\n"
     "Without any option, a small guest of our own starts. QEMU's one-dash forms (-hda, -m, -nographic, ...) work.\n"
     "Exit status: 0 the guest is off or the window closed, odd from --debug-exit, 2 wrong usage or input,\n"
     "4 triple fault with --no-reboot, 6 time limit, 8 the engines differ, 10 host trouble, 128+n signal n.";
@@ -236,6 +237,12 @@ void take_gdb(RunConfig& config, const RawOptions& raw) {
         throw UsageError("-S: nobody could start the machine; add -s, --gdb PORT or --control unix:PATH");
 }
 
+WatchConfig parse_watch(const std::vector<std::string>& words) {
+    if (words.size() != 2 || words[1].empty() || words[1].starts_with('-'))
+        throw UsageError("watch: name one thing, the socket of a running machine's --control unix:PATH");
+    return {words[1].starts_with("unix:") ? words[1].substr(5) : words[1]};
+}
+
 void check_combinations(const RunConfig& config) {
     const MachineConfig& m = config.machine;
     int stdio = 0;
@@ -265,7 +272,8 @@ Endpoint parse_endpoint(const std::string& option, const std::string& text) {
     throw UsageError(fmt::format("{} {}: not known; use stdio, null, file:PATH or unix:PATH", option, text));
 }
 
-std::variant<RunConfig, HelpText> parse_command_line(std::vector<std::string> words) {
+std::variant<RunConfig, HelpText, WatchConfig> parse_command_line(std::vector<std::string> words) {
+    if (!words.empty() && words.front() == "watch") return parse_watch(words);
     RunConfig config;
     if (!words.empty() && words.front() == "run") words.erase(words.begin());
     config.machine.embedded_guest = words.empty();

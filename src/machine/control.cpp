@@ -83,6 +83,8 @@ std::string save(const ControlContext& c, std::string_view path) {
 
 std::string statistics(const ControlContext& c, std::string_view) { return c.statistics() + "ok\n"; }
 
+std::string times(const ControlContext& c, std::string_view) { return c.times() + "ok\n"; }
+
 std::unique_ptr<BlockBackend> open_medium(const ControlContext& c, std::string_view path, bool cd) {
     if (path.empty() || path == "none") return nullptr;
     ImageAccess access = cd ? ImageAccess::ReadOnly : c.discard_writes ? ImageAccess::Snapshot : ImageAccess::ReadWrite;
@@ -145,6 +147,7 @@ constexpr std::array commands = {
     Command{"screenshot", screenshot},
     Command{"save", save},
     Command{"stats", statistics, false},
+    Command{"times", times, false},
     Command{"change-cd", change_cd},
     Command{"change-floppy", change_floppy},
     Command{"reset", reset, false},

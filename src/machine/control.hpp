@@ -1,5 +1,6 @@
-// The line commands of `--control`: key, type, mouse, screenshot, save, stats, change-cd, change-floppy, reset,
-// powerdown, pause, continue, quit. Each is answered with one line, "ok" or "error: ...", or with text that ends in "ok".
+// The line commands of `--control`: key, type, mouse, screenshot, save, stats, times, change-cd, change-floppy, reset,
+// powerdown, pause, continue, quit. Each is answered with one line, "ok" or "error: ...", or with text that ends in
+// "ok".
 #pragma once
 
 #include <functional>
@@ -17,8 +18,9 @@ struct ControlContext {
     FileAccess& files;
     Machine& machine;
     Typist& typist;
-    bool discard_writes;  // to media that are put in: --snapshot, lockstep
+    bool discard_writes;                      // to media that are put in: --snapshot, lockstep
     std::function<std::string()> statistics;  // JSON; vCPU thread
+    std::function<std::string()> times;       // a table; vCPU thread
 };
 
 // Runs one command on the vCPU thread; returns the answer, newline included. Throws LockstepDifference only.

@@ -12,9 +12,15 @@
 #include <string_view>
 #include <thread>
 
+#include "base/check.hpp"
+
 namespace vellum {
 
 namespace {
+Nanoseconds in_nanoseconds(const timespec& time) {
+    return static_cast<u64>(time.tv_sec) * second + static_cast<u64>(time.tv_nsec);
+}
+
 // The number behind `label` at the start of a line; 0 when there is none.
 u64 kilobytes_after(const Descriptor& file, std::string_view label) {
     char bytes[4096];
@@ -41,7 +47,15 @@ sigset_t watched_signals(bool with_wake_up) {
 Nanoseconds host_monotonic_time() {
     timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<u64>(now.tv_sec) * second + static_cast<u64>(now.tv_nsec);
+    return in_nanoseconds(now);
+}
+
+ThreadClock::ThreadClock() { check(pthread_getcpuclockid(pthread_self(), &id_) == 0, "a running thread has a clock"); }
+
+Nanoseconds ThreadClock::now() const {
+    timespec now;
+    check(clock_gettime(id_, &now) == 0, "the clock of a thread is read while that lives");
+    return in_nanoseconds(now);
 }
 
 double process_cpu_seconds() {

@@ -9,6 +9,16 @@
 namespace vellum {
 
 Nanoseconds host_monotonic_time();
+// The CPU time of the thread that made it, for as long as that thread lives.
+class ThreadClock {
+ public:
+    ThreadClock();
+    Nanoseconds now() const;  // any thread
+
+ private:
+    int id_;  // clockid_t
+};
+
 double process_cpu_seconds();  // user plus system time of all threads
 u64 seconds_since_epoch();     // for the guest's real-time clock
 

@@ -92,6 +92,7 @@ void LockstepEngine::set_limit_of_second(u64 target) {
 
 // Brings the second board to the same number of instructions.
 void LockstepEngine::follow() {
+    first_.cpu().occupation.note(Occupation::Kind::Other);
     CpuState& state = second_.state();
     target_ = first_.state().instructions;
     while (state.instructions < target_ && !second_.has_events()) {

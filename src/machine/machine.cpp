@@ -118,6 +118,7 @@ Machine::Slice Machine::run_slice(u64 limit) {
     set_deadline();
     if (state.instructions >= limit_) return {Slice::Kind::Stopped};
     Stop stop = engine_->run();
+    board_->cpu().occupation.note(Occupation::Kind::Other);
     if (auto status = handle_events()) return {Slice::Kind::Ended, 0, *status};
     switch (stop) {
         case Stop::TripleFault:

@@ -24,6 +24,7 @@
 #include "machine/snapshot.hpp"
 #include "machine/snapshot_file.hpp"
 #include "machine/statistics.hpp"
+#include "machine/time_watch.hpp"
 #include "machine/typist.hpp"
 
 namespace vellum {
@@ -62,6 +63,11 @@ void open_images(const MachineConfig& config, BoardParts& parts) {
                                          floppy_options[i], config.floppies[i], parts.floppies[i]->size()));
     }
     parts.cd = open_disk("--cdrom", config.cdrom, ImageAccess::ReadOnly, cd_sector);
+}
+
+// CpuState::instructions grows with every instruction, more or less.
+bool counts(const MachineConfig& m) {
+    return m.engine == EngineKind::Interp || m.clock == ClockKind::Instructions || m.count || m.gauge_speed;
 }
 
 // The port answers although nobody listens.
@@ -126,6 +132,7 @@ class Run {
         session_ = std::make_unique<Session>(*machine_, *files_, engine_name(config.machine.engine),
                                              config.machine.clock == ClockKind::Host);
         typist_ = std::make_unique<Typist>(machine_->board());
+        times_.emplace(*machine_, engine_name(machine.engine), TimeWatch::Wish{!config.stats.empty(), counts(machine)});
         if (config.control) open_control();
         if (config.start_stopped) session_->hold(config.gdb ? Session::Holder::Debugger : Session::Holder::Person);
         if (config.gdb) serve_debugger();
@@ -153,11 +160,13 @@ class Run {
         std::exception_ptr trouble;
         std::thread vcpu{[&] {
             try {
+                times_->begin();
                 status = session_->run();
             } catch (...) {
                 trouble = std::current_exception();
                 session_->mark_finished();
             }
+            times_->end();
         }};
         std::exception_ptr frontend_trouble = run_frontend();
         vcpu.join();
@@ -294,7 +303,8 @@ class Run {
                                        *machine_,
                                        *typist_,
                                        discards_writes(config_.machine),
-                                       [this] { return statistics(); }};
+                                       [this] { return statistics(); },
+                                       [this] { return times_->live(); }};
                 reply(run_command(context, line));
             });
         });
@@ -353,6 +363,7 @@ class Run {
         s.guest_seconds = static_cast<double>(machine_->board().clock().guest_time()) * 1e-9;
         s.peak_pss_bytes = memory_watch_ ? memory_watch_->peak() : memory_.bytes();
         s.of_engine = machine_->engine().statistics();
+        s.seconds = times_->use();
         if (config_.machine.count) s.instructions_total = machine_->board().state().instructions;
         return to_json(s);
     }
@@ -388,6 +399,7 @@ class Run {
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<Session> session_;
     std::unique_ptr<Typist> typist_;
+    std::optional<TimeWatch> times_;
     std::optional<LineServer> control_;
     std::optional<GdbListener> debugger_door_;
     std::optional<GdbTarget> target_;

@@ -121,6 +121,7 @@ void Session::wait(Nanoseconds guest_deadline) {
     Nanoseconds now = machine_.board().clock().guest_time();
     Nanoseconds span = std::min(longest_wait, guest_deadline > now ? guest_deadline - now : 0);
     std::unique_lock lock{mutex_};
+    OccupationScope scope{machine_.board().cpu().occupation, Occupation::Kind::Idle};
     if (holders_ || !host_clock_)  // guest time stands: only posted work changes anything
         posted_.wait(lock, [this] { return !work_.empty(); });
     else

@@ -30,6 +30,7 @@ std::string to_json(const RunStatistics& s) {
         u64 translated = total > e.interpreted_instructions ? total - e.interpreted_instructions : 0;
         text += fmt::format(",\n  \"instructions\": {{\"total\": {}, \"translated\": {}}}", total, translated);
     }
+    if (s.seconds) text += fmt::format(",\n  \"seconds\": {{{}}}", to_json_fields(*s.seconds));
     return text + "\n}\n";
 }
 

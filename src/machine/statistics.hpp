@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cpu/engine.hpp"
+#include "machine/time_account.hpp"
 
 namespace vellum {
 
@@ -14,6 +15,7 @@ struct RunStatistics {
     u64 peak_pss_bytes = 0;
     EngineStatistics of_engine;
     std::optional<u64> instructions_total;  // with --count
+    std::optional<TimeUse> seconds;         // with --stats
 };
 
 std::string to_json(const RunStatistics& statistics);

@@ -78,8 +78,13 @@ void command(const std::vector<std::string>& lines) {
     static Playground playground;
     playground.clear();
     Guest guest;
-    ControlContext context{guest.session, *guest.files, guest.tiny.machine,
-                           guest.typist,  true,         [] { return std::string{"{}\n"}; }};
+    ControlContext context{guest.session,
+                           *guest.files,
+                           guest.tiny.machine,
+                           guest.typist,
+                           true,
+                           [] { return std::string{"{}\n"}; },
+                           [] { return std::string{}; }};
     u32 files = 0;
     for (const std::string& line : lines) {
         std::string text = harmless(line);

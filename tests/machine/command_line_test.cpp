@@ -327,3 +327,10 @@ TEST_CASE("command line: the version is one line", "[command_line]") {
     REQUIRE(std::holds_alternative<HelpText>(parsed));
     CHECK_THAT(std::get<HelpText>(parsed).text, Catch::Matchers::Matches("vellum [0-9]+\\.[0-9]+\n"));
 }
+
+TEST_CASE("command line: watch names one socket, as --control does or by its path alone", "[command_line]") {
+    CHECK(std::get<WatchConfig>(parse_command_line({"watch", "a.sock"})).socket == "a.sock");
+    CHECK(std::get<WatchConfig>(parse_command_line({"watch", "unix:a.sock"})).socket == "a.sock");
+    for (const Words& words : {Words{"watch"}, Words{"watch", ""}, Words{"watch", "-x"}, Words{"watch", "a", "b"}})
+        CHECK_THROWS_AS(parse_command_line(words), UsageError);
+}

@@ -17,7 +17,13 @@ struct Control {
     std::unique_ptr<FileAccess> files = make_direct_file_access();
     Session session{tiny.machine, *files, "interp", false};
     Typist typist{tiny.machine.board()};
-    ControlContext context{session, *files, tiny.machine, typist, false, [] { return std::string{"{}\n"}; }};
+    ControlContext context{session,
+                           *files,
+                           tiny.machine,
+                           typist,
+                           false,
+                           [] { return std::string{"{}\n"}; },
+                           [] { return std::string{"bt\n"}; }};
 
     std::string operator()(const std::string& line) { return run_command(context, line); }
 };
@@ -48,6 +54,7 @@ TEST_CASE("control: good commands are answered with ok") {
                              "change-floppy a none"})
         CHECK(control(line) == "ok\n");
     CHECK(control("stats") == "{}\nok\n");
+    CHECK(control("times") == "bt\nok\n");
 }
 
 TEST_CASE("control: bad commands are answered with one line that begins with error") {
@@ -69,6 +76,7 @@ TEST_CASE("control: bad commands are answered with one line that begins with err
                              "screenshot",
                              "screenshot /nowhere/a.png",
                              "stats now",
+                             "times now",
                              "pause x",
                              "continue x",
                              "reset x",

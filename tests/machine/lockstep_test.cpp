@@ -233,7 +233,8 @@ TEST_CASE("lockstep: media are changed in both machines") {
     std::unique_ptr<FileAccess> files = make_direct_file_access();
     Session session{lockstep.machine, *files, "lockstep", false};
     Typist typist{lockstep.machine.board()};
-    ControlContext context{session, *files, lockstep.machine, typist, true, [] { return std::string{}; }};
+    ControlContext context{
+        session, *files, lockstep.machine, typist, true, [] { return std::string{}; }, [] { return std::string{}; }};
     TemporaryFolder folder;
     std::string cd = folder.write("cd.iso", std::string(4096, 'c'));
     std::string floppy = folder.write("floppy", std::string(1474560, 'f'));

@@ -8,6 +8,7 @@
 
 using namespace vellum;
 using Catch::Matchers::Contains;
+using Catch::Matchers::EndsWith;
 
 TEST_CASE("guest clock: on the host's clock time runs only while the machine does") {
     CpuState state;
@@ -99,11 +100,19 @@ TEST_CASE("statistics: names and shape of the JSON are a contract") {
           "\"translate_seconds\": ", "\"code_bytes\": ", "\"callouts\": {\"total\": ", "\"by_reason\": {",
           "\"faults\": {\"window_fill\": 0, \"mmio\": 0, \"guest_page_fault\": 0, \"code_write\": 0}"})
         CHECK_THAT(text, Contains(part));
-    CHECK_THAT(text, !Contains("\"instructions\""));
+    CHECK_THAT(text, !Contains("\"instructions\"") && !Contains("\"seconds\""));
     s.instructions_total = 100;
     CHECK_THAT(to_json(s), Contains("\"instructions\": {\"total\": 100, \"translated\": 90}"));
     s.instructions_total = 5;  // what was interpreted can be more only by a mistake: never a huge number
     CHECK_THAT(to_json(s), Contains("\"translated\": 0}"));
+    s.seconds.emplace();
+    (*s.seconds)[Occupation::Kind::Idle] = 0.5;
+    s.seconds->callouts["iretd"] = 0.25;
+    CHECK_THAT(to_json(s), EndsWith(",\n  \"seconds\": {\"other\": 0.000000, \"translated\": 0.000000, "
+                                    "\"dispatch\": 0.000000, \"translation\": 0.000000, \"views\": 0.000000, "
+                                    "\"interpreted\": 0.000000, \"callouts\": {\"iretd\": 0.250000}, "
+                                    "\"window_faults\": {}, \"interrupts\": 0.000000, \"devices\": 0.000000, "
+                                    "\"idle\": 0.500000, \"waiting\": 0.000000}\n}\n"));
 }
 
 TEST_CASE("lockstep: equal states have no differences") { CHECK(describe_differences({}, {}).empty()); }
