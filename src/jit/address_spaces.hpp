@@ -15,7 +15,7 @@ struct AddressSpaceStatistics {
 };
 
 struct AddressSpaceLimits {
-    u32 views = 512;
+    u32 views = most_views;
     u32 mappings = 0;  // of the host, at which views are evicted; 0: three quarters of what it permits a process
 };
 

@@ -7,13 +7,10 @@
 
 #include <vector>
 
-#include "base/bit_set.hpp"
 #include "jit/block.hpp"
+#include "jit/view.hpp"
 
 namespace vellum {
-
-constexpr u32 most_views = 512;
-using ViewSet = BitSet<most_views>;  // by View::slot
 
 struct PageGroup {
     BlockKey page;        // of its first byte

@@ -28,9 +28,8 @@
 // branches:  direct ones (LOOP with 67 too), without 66, to an instruction inside or where `may_reach` says so; those
 //            that may be linked later count as leaving; `ret`; nothing else. Control never runs off the end. INT3 only
 //            where nothing leads.
-// exits:     control gets to `exit` and `checked_store` only with r10 loaded by `mov r10,i` with one of `exit_sites`:
-// C++
-//            will follow it.
+// exits:     control gets to `exit` and `checked_store` only with r10 loaded by `mov r10,i` with one of `exit_sites`,
+//            which C++ will follow.
 // stores:    [r8], of at most 16 bytes, only in the instruction behind a call of `checked_store`, where nothing else
 //            leads.
 #pragma once

@@ -1,7 +1,7 @@
 // One window: 4 GiB of host addresses that show a guest linear address space as one privilege level sees it.
 #pragma once
 
-#include "base/types.hpp"
+#include "base/bit_set.hpp"
 
 namespace vellum {
 
@@ -13,5 +13,8 @@ struct View {
     // Counts removals of mappings from which code may have been translated: links across pages hold while it stands.
     u64 code_generation = 0;
 };
+
+constexpr u32 most_views = 512;
+using ViewSet = BitSet<most_views>;  // by slot
 
 }  // namespace vellum
