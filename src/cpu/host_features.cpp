@@ -5,7 +5,9 @@
 
 namespace vellum {
 
-HostFeatures host_features() {
+namespace {
+
+HostFeatures ask_host() {
     HostFeatures features;
     u32 eax = 0, ebx = 0, ecx = 0, edx = 0;
     if (__get_cpuid(1, &eax, &ebx, &ecx, &edx)) {
@@ -13,6 +15,13 @@ HostFeatures host_features() {
         features.aes = ecx >> 25 & 1;
     }
     if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) features.sha = ebx >> 29 & 1;
+    return features;
+}
+
+}  // namespace
+
+HostFeatures host_features() {
+    static const HostFeatures features = ask_host();  // once: CPUID leaves a virtual host, for tens of microseconds
     return features;
 }
 
