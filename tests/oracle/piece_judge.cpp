@@ -17,7 +17,6 @@ namespace {
 using L = OracleLayout;
 
 EngineFactory translator_with(TranslatorConfig config) {
-    config.verifier = verify;
     config.cache_bytes = 1u << 20;
     return [config](Cpu& cpu) { return make_translator(cpu, config); };
 }
@@ -35,9 +34,11 @@ constexpr const char* register_names[] = {"eax", "ecx", "edx", "ebx", "esp", "eb
 }  // namespace
 
 std::vector<Variant> variants() {
-    std::vector<Variant> all{{"plain", {}}};
+    TranslatorConfig verified;
+    verified.verifier = verify;
+    std::vector<Variant> all{{"plain", verified}};
     auto with = [&](const char* name, auto change) {
-        TranslatorConfig config;
+        TranslatorConfig config = verified;
         change(config);
         all.push_back({name, config});
     };
