@@ -193,6 +193,20 @@ u8 opcode_map_of(const ZydisDecodedInstruction& z) {
     }
 }
 
+bool is_prefix(u8 byte) {
+    constexpr u8 prefixes[] = {0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3};
+    return std::ranges::find(prefixes, byte) != std::end(prefixes);
+}
+
+// LES, LDS, BOUND and POP with a register where they have none. Other processors have longer instructions there (VEX,
+// EVEX, XOP); this one fetches nothing behind ModRM to refuse them.
+bool is_undefined_by_modrm(std::span<const u8> bytes) {
+    auto opcode = std::ranges::find_if_not(bytes, is_prefix);
+    if (bytes.end() - opcode < 2 || (opcode[1] & 0xC0) != 0xC0) return false;
+    bool pops_other = *opcode == 0x8F && (opcode[1] >> 3 & 7) != 0;
+    return *opcode == 0xC4 || *opcode == 0xC5 || *opcode == 0x62 || pops_other;
+}
+
 }  // namespace
 
 Decoder::Decoder(const HostFeatures& features) : offered_{offered_kinds(features)} {
@@ -212,10 +226,12 @@ DecodeStatus Decoder::decode(std::span<const u8> bytes, bool code32, Instruction
     const auto* zydis = std::launder(reinterpret_cast<const ZydisDecoder*>(&storage_[code32]));
     ZydisDecoderContext context;
     ZydisDecodedInstruction z;
-    ZyanStatus status =
-        ZydisDecoderDecodeInstruction(zydis, &context, bytes.data(), std::min<std::size_t>(bytes.size(), 15), &z);
+    constexpr std::size_t longest = 15;
+    bytes = bytes.first(std::min(bytes.size(), longest));
+    ZyanStatus status = ZydisDecoderDecodeInstruction(zydis, &context, bytes.data(), bytes.size(), &z);
+    if (status == ZYDIS_STATUS_NO_MORE_DATA && is_undefined_by_modrm(bytes)) return DecodeStatus::Undefined;
     if (status == ZYDIS_STATUS_NO_MORE_DATA)
-        return bytes.size() >= 15 ? DecodeStatus::TooLong : DecodeStatus::NeedMoreBytes;
+        return bytes.size() == longest ? DecodeStatus::TooLong : DecodeStatus::NeedMoreBytes;
     if (status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG) return DecodeStatus::TooLong;
     if (!ZYAN_SUCCESS(status)) return DecodeStatus::Undefined;
     bool offered = kinds[z.meta.isa_set] & offered_;

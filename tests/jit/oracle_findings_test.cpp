@@ -120,4 +120,24 @@ TEST_CASE("oracle: an instruction over two pages is read anew when the second pa
     run(bt);
 }
 
+// Where other processors have longer instructions, which would need the missing page behind.
+TEST_CASE("oracle: LES, LDS, BOUND and POP with a register that ends a page are undefined; without ModRM they fault") {
+    auto vector_of = [](std::vector<u8> bytes) {
+        Judge judge{OracleMode::Flat32, 3, variants()[0], nullptr};
+        Piece piece;
+        piece.start = OracleLayout::code_bytes - static_cast<u32>(bytes.size());
+        piece.items = {{bytes}};
+        piece.registers.eip = OracleLayout::code + piece.start;
+        Verdict verdict = judge.judge(piece, PieceMemory{});
+        CHECK(verdict.of_bt == std::vector<std::string>{});
+        return verdict.vector;
+    };
+    CHECK(vector_of({0x62, 0xFE}) == vector::ud);
+    CHECK(vector_of({0xC4, 0xC0}) == vector::ud);
+    CHECK(vector_of({0x66, 0x2E, 0xC5, 0xFF}) == vector::ud);
+    CHECK(vector_of({0x8F, 0xC8}) == vector::ud);
+    CHECK(vector_of({0x62}) == vector::pf);
+    CHECK(vector_of({0x62, 0x3D}) == vector::pf);  // bound edi,[disp32]
+}
+
 }  // namespace vellum::test
