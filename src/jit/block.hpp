@@ -94,8 +94,7 @@ struct CodeConstant {
 struct Block {
     BlockKey key;
     u32 eip = 0;
-    u32 entry = 0, indirect_entry = 0;  // code offsets
-    u32 first = 0, end = 0;             // code offsets of all its host bytes
+    u32 entry = 0, end = 0;  // code offsets of its host bytes; it is entered at the first
     u32 guest_bytes = 0;
     u16 instructions = 0;
     bool straddles = false, global = false, dead = false;

@@ -51,12 +51,11 @@ EmittedCode block_contract(std::span<const u8> bytes, u64 address, const Block& 
         return target == runtime.lookup || target == runtime.miss || target == runtime.exit;
     };
     code.renews_stack_pointer = [&runtime](u64 target) { return target == runtime.exit; };
-    code.entries = {block.entry - block.first, block.indirect_entry - block.first};
     code.exit = runtime.exit;
     code.checked_store = runtime.checked_store;
     for (const ExitSite* site = block.exits; site; site = site->next) {
         code.exit_sites.push_back(reinterpret_cast<u64>(site));
-        if (site->patch && !site->calls) code.links.push_back(site->patch - block.first);
+        if (site->patch && !site->calls) code.links.push_back(site->patch - block.entry);
     }
     code.may_touch_state = [](u64 offset, u32 count, bool write) { return permits(state_words, offset, count, write); };
     code.may_touch = [base = reinterpret_cast<u64>(runtime.context)](u64 at, u32 count, bool write) {

@@ -41,7 +41,7 @@ Block* CodeCache::block_at(u64 host_address) const {
     for (const Region& region : regions_) {
         if (offset < region.begin || offset >= region.at) continue;
         auto after = std::upper_bound(region.blocks.begin(), region.blocks.end(), offset,
-                                      [](u32 at, const Block* b) { return at < b->first; });
+                                      [](u32 at, const Block* b) { return at < b->entry; });
         if (after == region.blocks.begin()) return nullptr;
         Block* block = *std::prev(after);
         return offset < block->end ? block : nullptr;
@@ -75,8 +75,8 @@ Block* CodeCache::insert(const GuestBlock& guest, const std::function<bool(Encod
     ++blocks_translated;
     if (observer_)
         observer_->code_added({block_name(block.key.linear, guest.mode),
-                               host_address(block.first),
-                               {memory_->writable() + block.first, block.end - block.first}});
+                               host_address(block.entry),
+                               {memory_->writable() + block.entry, block.end - block.entry}});
 
     if (Block* old = find(block.key)) invalidate(*old);
     blocks_.add(block);
@@ -232,7 +232,6 @@ void CodeCache::invalidate(Block& block) {
     write_jump(block.entry, block.stale_exit->stub);
     // Who returns here goes on at the EIP in r11d.
     for (u32 site : block.return_sites) write_jump(site, static_cast<u32>(runtime_.lookup - runtime_.code_base));
-    write_jump(block.indirect_entry, static_cast<u32>(runtime_.miss - runtime_.code_base));
     blocks_.remove(block);
     leave_page(block, page_of(block.key.physical));
     if (block.straddles) leave_page(block, block.second_page);

@@ -271,14 +271,14 @@ void Translator::run_block() {
     finish_exit();
 }
 
-// What translated code would find. Should it be another block, that leaves at once for one that is looked for here.
+// What translated code would find. Should the block have ceased, it leaves at once, and is looked for here.
 bool Translator::enter_by_jump_cache(u32 mode) {
     bool missed = std::exchange(missed_, false);
     if (missed || pending_link_ || !config_.jump_cache) return false;
-    u32 at = mode_state_->jump_cache()[static_cast<u16>(state_.eip)];
-    if (at == 0) return false;
-    cache_.context().target = static_cast<u32>(state_.eip);
-    enter(at, mode);
+    u32 eip = static_cast<u32>(state_.eip);
+    const JumpCacheEntry& known = mode_state_->jump(eip);
+    if (!known.is_of(eip)) return false;
+    enter(known.code, mode);
     return true;
 }
 
@@ -305,7 +305,7 @@ Block* Translator::block_here(View& view, u32 mode) {
     if (!block) block = translate(view, key);
     if (!block) return nullptr;
     enter_page(*block->group, view);
-    mode_state_->jump_cache()[static_cast<u16>(block->eip)] = block->indirect_entry;
+    mode_state_->jump(block->eip) = JumpCacheEntry::of(block->eip, block->entry);
     return block;
 }
 
@@ -403,7 +403,7 @@ void Translator::finish_exit() {
         case ExitSite::Kind::Edge: pending_link_ = &site; break;
         case ExitSite::Kind::Indirect: missed_ = true; break;
         case ExitSite::Kind::LoadFpu: fpu_wanted_ = true; break;
-        case ExitSite::Kind::Boundary: break;
+        case ExitSite::Kind::Boundary: missed_ = site.block->dead; break;  // a jump cache may know it still
         case ExitSite::Kind::Limit: near_limit_ = true; break;
         case ExitSite::Kind::Interpret:
         case ExitSite::Kind::Fault:

@@ -14,20 +14,6 @@ void EmitTables::clear() {
     return_sites.clear();
 }
 
-// Indirect transfers arrive with the wanted EIP in r11d, which the jump cache knows by its low half only. LOOP falls
-// through if it is the right one; JRCXZ, taken then, made interpreters a third slower (indirect-jumps-by-cache.md).
-//   other: mov ecx,r9d; jmp miss; entry: mov r9,rcx; lea ecx,[r11-eip+1]; loop other (of ecx); mov rcx,r9
-void BlockEmitter::emit_indirect_entry() {
-    u32 other = e_.size();
-    e_.mov32(rcx, r9);
-    e_.jmp(runtime_.miss);
-    out_.indirect_entry = code_offset();
-    e_.mov64(r9, rcx);
-    e_.lea32(rcx, HostMem::at(r11, static_cast<i32>(1u - guest_.eip)));
-    e_.loop_back(other);
-    e_.mov64(rcx, r9);
-}
-
 void BlockEmitter::emit_compare_target(u32 wanted, u64 otherwise) {
     e_.mov64(r9, rcx);
     e_.lea32(rcx, HostMem::at(r11, static_cast<i32>(0u - wanted)));
@@ -255,8 +241,6 @@ void BlockEmitter::emit() {
     out_.straddles = guest_.straddles;
     out_.second_page = guest_.second_page;
     out_.global = guest_.global;
-    out_.first = code_offset();
-    emit_indirect_entry();
     out_.entry = code_offset();
     u32 size = static_cast<u32>(guest_.instructions.size());
     tables_.clear();

@@ -70,7 +70,6 @@ class BlockEmitter {
 
  private:
     // --- frame of the block (emit_block.cpp)
-    void emit_indirect_entry();
     void emit_compare_target(u32 wanted, u64 otherwise);
     void begin_label();
     void begin_stretch();

@@ -36,12 +36,12 @@ struct Place;
 struct alignas(64) JitContext {
     u64 host_rsp = 0;    // C++ stack while translated code runs
     u64 return_sp = 0;   // rsp of translated code while C++ runs
-    u64 jump_cache = 0;  // u32[65536]: code offset of the block at that EIP, by low half of EIP; 0: none
+    u64 jump_cache = 0;  // of the view and mode (view_states.hpp)
     u64 state = 0;       // r15
     u64 window = 0;      // r13
     u64 entry = 0;       // where the entry stub jumps
     ExitSite* exit = nullptr;
-    u64 target = 0;  // EIP wanted by an indirect transfer; r11 at entry
+    u64 target = 0;  // EIP wanted by an indirect transfer
     u32 flags = 0;   // guest CF PF AF ZF SF OF DF while C++ runs (other bits are the host's)
     u32 host_mxcsr = 0x1F80;
     u8 interrupt_flag = 0;  // guest IF while translated code runs

@@ -2,6 +2,8 @@
 // the exit stub.
 #include "jit/runtime_stubs.hpp"
 
+#include "jit/view_states.hpp"
+
 namespace vellum {
 
 namespace {
@@ -38,7 +40,6 @@ void emit_enter(Encoder& e, const JitContext& context, bool load_fpu) {
     for (u8 guest = 0; guest < guest_count; ++guest) e.load32(host_of(guest), guest_register(guest));
     e.lea64(r12, HostMem::at(r12, r13));
     e.load64(rsp, HostMem::absolute(&context.return_sp));
-    e.load64(r11, HostMem::absolute(&context.target));
     e.op({0, 0xFF}, 4, HostMem::absolute(&context.entry));
 }
 
@@ -84,9 +85,13 @@ ExitStub emit_exit(Encoder& e, const JitContext& context) {
     return {ordinary, crossing};
 }
 
-// r11d: EIP. The entries of blocks compare it in full. A RET from the empty return stack comes in by `underflow`, which
-// puts the entry that brought it there back.
+// r11d: EIP, whose low half finds an entry of the jump cache. LOOP compares all of it and keeps the flags; it falls
+// through if the entry is the right one (indirect-jumps-by-cache.md). A RET from the empty return stack comes in by
+// `underflow`, which puts the entry that brought it there back.
 void emit_lookup(Encoder& e, Runtime& runtime, const JitContext& context, bool use_cache) {
+    u32 other = e.size();
+    e.mov32(rcx, r9);
+    e.jmp(runtime.miss);
     runtime.underflow = e.here();
     e.lea64(rsp, HostMem::at(rsp, -8));
     runtime.lookup = e.here();
@@ -96,7 +101,13 @@ void emit_lookup(Encoder& e, Runtime& runtime, const JitContext& context, bool u
     if (!use_cache) return e.jmp(runtime.miss);
     e.movzx16(r9, r11);
     e.load64(r10, HostMem::absolute(&context.jump_cache));
-    e.load32(r9, HostMem::at(r10, r9, 2));
+    e.lea64(r10, HostMem::at(r10, r9, 3));
+    e.mov64(r9, rcx);
+    e.load32(rcx, HostMem::at(r10, static_cast<i32>(offsetof(JumpCacheEntry, difference))));
+    e.lea32(rcx, HostMem::at(rcx, r11));
+    e.loop_back(other);  // of ecx
+    e.mov64(rcx, r9);
+    e.load32(r9, HostMem::at(r10, static_cast<i32>(offsetof(JumpCacheEntry, code))));
     e.lea64(r10, HostMem{.relative = true, .target = runtime.code_base});
     e.lea64(r9, HostMem::at(r9, r10));
     e.jmp_register(r9);

@@ -102,19 +102,14 @@ BrokenRule Verifier::decode_one() {
 }
 
 BrokenRule Verifier::note_targets() {
-    auto note_entry = [&](u64 offset) -> BrokenRule {
-        if (offset >= code_.bytes.size() || !starts_[offset]) return "branches: an entry is not an instruction";
-        entered_[offset] = 1;
-        return nullptr;
-    };
     at_ = 0;
     if (instructions_.empty()) return "branches: nothing is there";
-    for (u32 entry : code_.entries)
-        if (BrokenRule b = note_entry(entry)) return b;
     for (const HostInstruction& d : instructions_) {
         at_ = d.offset;
-        if (d.kind == HostClass::Call && !calls_checked_store(d))
-            if (BrokenRule b = note_entry(d.end())) return b;
+        if (d.kind == HostClass::Call && !calls_checked_store(d)) {
+            if (d.end() >= code_.bytes.size()) return "branches: a call returns to no instruction";
+            entered_[d.end()] = 1;
+        }
         bool branches = d.kind == HostClass::Jump || d.kind == HostClass::Branch || d.kind == HostClass::Call;
         if (!branches) continue;
         if (!d.direct()) return "branches: indirect";

@@ -2,7 +2,7 @@
 // It knows nothing of the translator and takes nothing from it but the bytes.
 //
 // What holds at the entry of every block, and must hold again wherever control leaves it (branches out, calls,
-// returns; places after calls and `entries` are entered like the block itself):
+// returns; places after calls are entered like the block itself):
 //   * rax rcx rdx rbx rbp rsi rdi are zero-extended; r13 and gs.base are the window, r15 the CpuState;
 //   * r12 is at most 1 MiB away from the window ("drift").
 //
@@ -54,8 +54,6 @@ struct EmittedCode {
     // Those of them that take r12 from its low half before anything uses it: control may come with r12 up to 2 MiB
     // away. Not set: none.
     std::function<bool(u64 target)> renews_stack_pointer;
-    // Offsets at which other code enters, besides 0 and the places after calls.
-    std::vector<u32> entries;
     // Offsets of displacements of JMP and Jcc that may be changed later, to lead to the entry of any block.
     std::vector<u32> links;
     // The stub that wants an exit site in r10 (0: none is known), and the values that are one.

@@ -5,7 +5,8 @@
 
 namespace vellum {
 
-ModeState::ModeState(u64 underflow) : jumps_{jump_cache_entries * sizeof(u32)}, stack_{return_stack_bytes, page_size} {
+ModeState::ModeState(u64 underflow)
+    : jumps_{jump_cache_entries * sizeof(JumpCacheEntry)}, stack_{return_stack_bytes, page_size} {
     return_sp = empty_return_sp();
     std::memcpy(reinterpret_cast<void*>(return_sp), &underflow, sizeof underflow);
 }

@@ -9,6 +9,15 @@
 
 namespace vellum {
 
+// All zero: none, since address 1 then leads to code offset 0, which is the way to the dispatcher.
+struct JumpCacheEntry {
+    u32 code = 0;        // code offset of a block
+    u32 difference = 0;  // 1 - EIP of the block: emitted code adds an EIP, and 1 comes out if it is the same
+
+    static JumpCacheEntry of(u32 eip, u32 code) { return {code, 1 - eip}; }
+    bool is_of(u32 eip) const { return code != 0 && difference + eip == 1; }
+};
+
 // For one view and one mode. Addresses in it are of translated code: valid until that is freed, true while the view's
 // mappings stand.
 class ModeState {
@@ -20,7 +29,9 @@ class ModeState {
     // `underflow`: where a host RET goes when the return stack is empty.
     explicit ModeState(u64 underflow);
 
-    u32* jump_cache() const { return reinterpret_cast<u32*>(jumps_.bytes()); }
+    // By the low half of EIP.
+    JumpCacheEntry& jump(u32 eip) const { return jump_cache()[static_cast<u16>(eip)]; }
+    JumpCacheEntry* jump_cache() const { return reinterpret_cast<JumpCacheEntry*>(jumps_.bytes()); }
     u64 return_sp = 0;  // rsp of translated code while it does not run
     u64 empty_return_sp() const;
     // Did a host CALL fault at that address because the return stack was full?

@@ -134,3 +134,33 @@ TEST_CASE("linking: indirect jumps between places whose addresses share their lo
     REQUIRE(pair.interp.state.activity == Activity::Halted);
     CHECK(pair.interp.halted_by() == -1);
 }
+
+// The jump cache still knows the block that has ceased: its entry leads to the dispatcher, which must not ask the cache
+// again.
+TEST_CASE("linking: an indirect call of a function that was written anew finds what is there now", "[jit][linking]") {
+    constexpr u32 function = 0x50100;
+    constexpr u8 inc_eax = 0x40, difference_to_dec = 8;
+    EnginePair<FlatMachine> pair;
+    auto code = assemble(TestMachine::code_at, [&](x86::Assembler& a) {
+        auto again = a.newLabel();
+        a.mov(x86::ebp, 101);
+        a.mov(x86::esi, function);
+        a.mov(x86::edx, inc_eax);
+        a.bind(again);
+        a.mov(x86::byte_ptr(x86::esi), x86::dl);
+        a.call(x86::esi);
+        a.xor_(x86::edx, difference_to_dec);
+        a.dec(x86::ebp);
+        a.jnz(again);
+        a.hlt();
+    });
+    pair.both([&](FlatMachine& m) {
+        m.poke(TestMachine::code_at, code);
+        m.poke(function, {inc_eax, 0xC3});
+        m.state.eip = TestMachine::code_at;
+        m.state.reg(Reg::Esp) = 0x80000;
+    });
+    for (int i = 0; i < 100 && pair.interp.state.activity == Activity::Running; ++i) REQUIRE(pair.advance(500) == "");
+    REQUIRE(pair.interp.state.activity == Activity::Halted);
+    CHECK(pair.bt.reg(Reg::Eax) == 1);
+}

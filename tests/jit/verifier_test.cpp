@@ -161,18 +161,6 @@ TEST_CASE("verifier: AES, PCLMULQDQ and SHA are accepted on registers and in win
     refuses("memory", {0x0F, 0x38, 0xCB, 0x03, 0xC3});            // SHA256RNDS2 of the same
 }
 
-TEST_CASE("verifier: a block may enter where it was told, and starts from nothing there") {
-    std::vector<u8> bytes{0x41, 0x89, 0xC0,              // mov r8d,eax
-                          0x43, 0x8B, 0x4C, 0x05, 0x00,  // mov ecx,[r13+r8]
-                          0xC3};
-    auto code = emitted(bytes);
-    CHECK_FALSE(verify(code));
-    code.entries = {3};
-    CHECK(verify(code));
-    code.entries = {1};
-    CHECK(verify(code));
-}
-
 TEST_CASE("verifier: a place that renews r12 may be reached with r12 moved, a link may not") {
     std::vector<u8> bytes{0x4D, 0x8D, 0x64, 0x24, 0xFC,        // lea r12,[r12-4]
                           0x0F, 0x84, 0x00, 0x00, 0x00, 0x00,  // jz next
