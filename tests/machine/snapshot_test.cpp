@@ -14,7 +14,7 @@ TEST_CASE("snapshot: a restored machine goes on as the one that was saved, on ei
     std::mt19937 random{seed};
     WholeMachine original{saved_on, guest};
     for (int i = 0; i < 8; ++i) {
-        original.run_for(1 + random() % 4'000'000);
+        original.run_for(1 + random() % 1'500'000);
         INFO("at instruction " << original.state().instructions);
         original.save(file);
         WholeMachine on_bt = WholeMachine::restored(EngineKind::Bt, file);
