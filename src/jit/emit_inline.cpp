@@ -7,7 +7,7 @@ namespace {
 constexpr std::size_t control_registers[] = {offsetof(CpuState, cr0), 0, offsetof(CpuState, cr2),
                                              offsetof(CpuState, cr3), offsetof(CpuState, cr4)};
 constexpr u32 host_kept = eflags::arithmetic | eflags::df;  // live in the host's flags
-constexpr u8 jz = 4, jnz = 5, jump_short = 0xEB;
+constexpr u8 jnz = 5, jump_short = 0xEB;
 }  // namespace
 
 void BlockEmitter::emit_lea() {
