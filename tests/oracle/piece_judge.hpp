@@ -54,6 +54,7 @@ class Judge {
  private:
     void run_host(const Piece& piece, const PieceMemory& memory, const Walk& walk, Verdict& verdict);
     void run_translator(const Piece& piece, const PieceMemory& memory, const Walk& walk, Verdict& verdict);
+    std::vector<std::string> compare_both_again(const Piece& piece, const PieceMemory& memory, std::string_view when);
     void run_in_terms(const Piece& piece, const PieceMemory& memory, Verdict& verdict);
     Stop run_bt(Verdict& verdict);
     void drop_what_is_left_to_chance(const Piece& piece, const PieceMemory& memory, Verdict& verdict);
