@@ -182,7 +182,8 @@ TEST_CASE("oracle: judge: an entry that was changed and not flushed is stale, by
     struct Case {
         const char* name;
         bool stale;
-        std::vector<PieceItem> between;  // a first instruction, which finds nothing remembered, and eight more
+        std::vector<PieceItem> between;  // a first instruction, which finds nothing remembered, and what follows
+        u32 following = 8;
     };
     PieceItem change = store(data_entry, other_frame),
               set_accessed{with_word(with_word({0x81, 0x0D}, data_entry), 0x60)},
@@ -200,13 +201,15 @@ TEST_CASE("oracle: judge: an entry that was changed and not flushed is stale, by
         {"not present before", false, {store(data_entry, 0), invlpg(L::data), change}},
         {"CR3 while global", true, {set_pge, make_global, invlpg(L::data), change, reload_cr3}},
         {"PGE switched on", false, {make_global, invlpg(L::data), change, set_pge}},
+        {"none before the end", true, {change}, 0},  // seen twice in 50 million pieces
+        {"its page, and the end", false, {change, invlpg(L::data)}, 0},
     };
     for (const Case& c : cases) {
         INFO(c.name);
         PieceMachine machine{OracleMode::Flat32, 0, make_interpreter};
         Piece piece = supervisor_piece(c.between);
         piece.items.insert(piece.items.begin(), nop);
-        piece.items.insert(piece.items.end(), 8, nop);
+        piece.items.insert(piece.items.end(), c.following, nop);
         machine.load(piece, piece.code_pages(), PieceMemory{});
         CHECK(runs_on_stale_entries(machine) == c.stale);
     }
