@@ -145,8 +145,7 @@ bool has_idle_lock(const MooTest& test, const Decoder& decoder) {
 // Overrides with the segment that the instruction uses anyhow.
 u8 idle_override(const MooTest& test, const Decoder& decoder) {
     std::vector<u8> bytes;
-    std::ranges::remove_copy(instruction_of(test).first(prefixes_of(test).size()), std::back_inserter(bytes),
-                             lock_prefix);
+    std::ranges::remove_copy(prefixes_of(test), std::back_inserter(bytes), lock_prefix);
     std::ranges::copy(instruction_of(test).subspan(prefixes_of(test).size()), std::back_inserter(bytes));
     Instruction in;
     Seg used = Seg::Ds;
@@ -173,8 +172,9 @@ MooTest without_lock(MooTest test, const Decoder& decoder) {
     return test;
 }
 
-// Why a test does not hold for a 386 and later; null: it does. `bytes`: its instruction.
-const char* exclusion(const MooTest& test, std::span<const u8> bytes, const Decoder& decoder) {
+// Why a test does not hold for a 386 and later; null: it does.
+const char* exclusion(const MooTest& test, const Decoder& decoder) {
+    std::span<const u8> bytes = instruction_of(test);
     Instruction in;
     DecodeStatus status = decoder.decode(bytes, false, in);
     if (bytes.size() > 10 && test.exception) return "the 286 permits ten bytes, its successors fifteen";
@@ -223,7 +223,7 @@ std::optional<Sst286Result> run_sst286(const EngineFactory& make) {
             bool replaced = has_idle_lock(test, decoder);
             if (replaced) test = without_lock(std::move(test), decoder);
             result.with_other_prefix += replaced;
-            if (const char* reason = exclusion(test, instruction_of(test), decoder)) {
+            if (const char* reason = exclusion(test, decoder)) {
                 ++result.excluded[reason];
                 continue;
             }
@@ -234,6 +234,7 @@ std::optional<Sst286Result> run_sst286(const EngineFactory& make) {
         }
     }
     std::sort(result.failures.begin(), result.failures.end());
+    result.engine = machine.engine->statistics();
     return result;
 }
 

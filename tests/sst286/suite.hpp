@@ -15,6 +15,7 @@ struct Sst286Result {
     u32 with_other_prefix = 0;            // ... with another prefix in the place of LOCK (or were excluded then)
     std::map<std::string, u32> excluded;  // by reason
     std::vector<std::string> failures;    // one line each
+    EngineStatistics engine;
 };
 
 // From VELLUM_SUITES, or beside the checkout. nullopt: it is not there.
