@@ -13,6 +13,8 @@ class BitSet {
     static_assert(size % 64 == 0);
 
  public:
+    static constexpr u32 capacity = size;
+
     bool has(u32 i) const { return words_[i >> 6] >> (i & 63) & 1; }
     void add(u32 i) { words_[i >> 6] |= u64{1} << (i & 63); }
     void remove(u32 i) { words_[i >> 6] &= ~(u64{1} << (i & 63)); }
@@ -44,6 +46,17 @@ class BitSet {
     void for_each(F&& f) const {  // in rising order; f may change the set
         for (u32 w = 0; w < words_.size(); ++w)
             for (u64 rest = words_[w]; rest; rest &= rest - 1) f(w * 64 + static_cast<u32>(std::countr_zero(rest)));
+    }
+    // f(first) of each aligned row of `width` numbers of which the set has any, in rising order.
+    template <u32 width, typename F>
+    void for_each_row(F&& f) const {
+        static_assert(64 % width == 0 && width < 64);
+        constexpr u64 row = (u64{1} << width) - 1;
+        for (u32 w = 0; w < words_.size(); ++w) {
+            if (!words_[w]) continue;
+            for (u32 from = 0; from < 64; from += width)
+                if (words_[w] >> from & row) f(w * 64 + from);
+        }
     }
 
  private:

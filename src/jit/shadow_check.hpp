@@ -20,6 +20,7 @@ class ShadowCheck {
  private:
     void quarters(ShadowView& view, RangeHider& hider);
     void leaf(ShadowView& view, u32 index, ShadowLeaf& leaf, bool global_too, RangeHider& hider);
+    void changed_entry(ShadowView& view, u32 index, ShadowLeaf& leaf, u32 i, const u8* first_entry, RangeHider& hider);
     bool renew(ShadowView& view, const ShadowLeaf& leaf, u32 index, u32 i, const u8* first_entry);
     void note_global(ShadowLeaf& leaf) const;
     bool directory_holds(const ViewKey& key, ShadowLeaf& leaf) const;

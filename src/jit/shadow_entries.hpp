@@ -30,10 +30,9 @@ inline const u8* table_at(const GuestMemory& memory, u64 address) {
     return page ? page + (address & page_offset_mask) : nullptr;
 }
 
-inline u64 read_entry(const u8* at, u32 bytes) {
-    u64 value = 0;
-    std::memcpy(&value, at, bytes);
-    return value;
+// Entry i of a table.
+inline u64 entry_of(const ViewKey& key, const u8* table, u32 i) {
+    return read_entry(table + i * entry_bytes(key), entry_bytes(key));
 }
 
 // Would a walk for an access to that address find A, and D for a write, set already?

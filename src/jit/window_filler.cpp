@@ -65,19 +65,18 @@ ShadowLeaf& WindowFiller::leaf_for(ShadowView& view, u32 page, const Translation
     if (large)
         mapper_.learn_large_leaf(view, index);
     else
-        leaf.entries = std::make_unique<std::array<u32, ShadowLeaf::pages>>();
+        leaf.entries = PageTableCopy{entry_bytes(view.key)};
     return leaf;
 }
 
 void WindowFiller::remember(ShadowView& view, ShadowLeaf& leaf, u32 page, const Translation& found) {
     u32 i = page % ShadowLeaf::pages;
     u64 value = found.entry_value[1];
-    u64 was = leaf.live.has(i) ? (*leaf.entries)[i] | (leaf.no_execute.has(i) ? u64{1} << 63 : 0) : value;
-    if (!harmless_change(was, value)) {
+    if (leaf.live.has(i) && !harmless_change(leaf.entries->entry(i), value)) {
         RangeHider hider = mapper_.hider(view);
         mapper_.forget(view, page, hider);
     }
-    mapper_.learn(view, page, {static_cast<u32>(value), value >> 63 != 0, found.global});
+    mapper_.learn(view, page, {value, found.global});
 }
 
 // The page in the middle of a run: the others must be like it.
@@ -106,7 +105,7 @@ void WindowFiller::show_small(ShadowView& view, ShadowLeaf& leaf, u32 page, cons
         u64 value = read_entry(middle.first_entry + (static_cast<i32>(i) + d) * static_cast<i32>(entry_bytes(view.key)),
                                entry_bytes(view.key));
         mapper_.learn(view, static_cast<u32>(static_cast<i32>(page) + d),
-                      {static_cast<u32>(value), value >> 63 != 0, value & entry::global && state_.cr4 & cr4::pge});
+                      {value, value & entry::global && state_.cr4 & cr4::pge});
     }
     u64 offset = backing.offset - static_cast<u64>(-low) * page_size;
     mapper_.show(view, page - static_cast<u32>(-low), static_cast<u32>(high - low), offset,

@@ -44,9 +44,8 @@ WindowMapper::WindowMapper(const CpuState& state, GuestMemory& memory, HostWindo
 void WindowMapper::learn(ShadowView& view, u32 page, const SmallEntry& entry) {
     ShadowLeaf& leaf = *view.pages.leaf_of_page(page);
     u32 i = page % ShadowLeaf::pages;
-    (*leaf.entries)[i] = entry.low;
+    leaf.entries->set(i, entry.value);
     leaf.global.assign(i, entry.global);
-    leaf.no_execute.assign(i, entry.no_execute);
     if (leaf.live.has(i)) return;
     leaf.live.add(i);
     ++live_small_;
@@ -154,7 +153,6 @@ void WindowMapper::forget(ShadowView& view, u32 page, RangeHider& hider) {
     leaf.writable.remove(i);
     leaf.global.remove(i);
     leaf.code.remove(i);
-    leaf.no_execute.remove(i);
     if (was_shown) hider.add(page);
 }
 

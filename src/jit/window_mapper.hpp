@@ -40,8 +40,8 @@ class WindowMapper {
 
     // A page's entry becomes known; nothing is mapped yet. Small leaves only.
     struct SmallEntry {
-        u32 low;  // of the PTE
-        bool no_execute, global;
+        u64 value;  // the PTE
+        bool global;
     };
     void learn(ShadowView& view, u32 page, const SmallEntry& entry);
     void learn_large_leaf(ShadowView& view, u32 leaf_index);  // made by the caller: notes it in the reverse map

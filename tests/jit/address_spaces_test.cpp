@@ -450,7 +450,8 @@ TEST_CASE("windows: holes that would use up the host's mappings empty the view i
 namespace {
 
 // Whatever the window shows of 64 pages is what their entries say now, and no more than they permit.
-void check_window(PagingFixture& f, u32 first) {
+template <typename Fixture>
+void check_window(Fixture& f, u32 first) {
     for (u32 linear = first; linear < first + 64 * page_size; linear += page_size) {
         u32 entry = f.page_entry(linear);
         Physical page{entry & 0xFFFFF000};
@@ -472,8 +473,8 @@ void check_window(PagingFixture& f, u32 first) {
 
 }  // namespace
 
-TEST_CASE("windows: after any history, a load of CR3 leaves nothing stale") {
-    PagingFixture f;
+TEMPLATE_TEST_CASE("windows: after any history, a load of CR3 leaves nothing stale", "", PagingFixture, PaeFixture) {
+    TestType f;
     constexpr u32 first = 0x1E0000, storage = 0x400000;  // across two leaves
     for (u32 page = storage; page < storage + 64 * page_size; page += page_size) f.put(page, page);
     u32 random = 12345;
@@ -490,7 +491,7 @@ TEST_CASE("windows: after any history, a load of CR3 leaves nothing stale") {
             if (below(10) == 0) f.memory.unwatch(Physical{physical}, GuestMemory::Watch::Translated);
             if (below(10) == 0) f.spaces.page_invalidated(Linear{linear});
         }
-        f.load_cr3(f.directory);
+        f.load_cr3(f.state.cr3);
         f.at_user();
         check_window(f, first);
         f.at_supervisor();

@@ -57,6 +57,22 @@ struct PagingFixture {
     AddressSpaces spaces;
 };
 
+// The same under PAE: 4 MiB by two tables.
+struct PaeFixture : PagingFixture {
+    PaeFixture() {
+        state.cr4 |= cr4::pae;
+        state.efer = efer::nxe;
+        put64(other_directory, u64{other_table} | P | RW | US | A);
+        put64(other_directory + 8, u64{other_table + page_size} | P | RW | US | A);
+        state.pdpte[0] = other_directory | P;
+        state.cr3 = 0x20;
+        spaces.everything_changed();
+    }
+    void map_wide(u32 linear, u64 entry) { put64(other_table + (linear >> 12) * 8, entry); }
+    void map_page(u32 linear, u32 physical, u32 flags) { map_wide(linear, physical | flags); }
+    u32 page_entry(u32 linear) { return get(other_table + (linear >> 12) * 8); }
+};
+
 using Fill = AddressSpaces::Fill;
 
 }  // namespace vellum::test

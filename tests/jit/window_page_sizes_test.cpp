@@ -87,17 +87,6 @@ TEST_CASE("windows: INVLPG anywhere in a changed 4 MiB page ends all of it") {
 }
 
 namespace {
-struct PaeFixture : PagingFixture {
-    PaeFixture() {
-        state.cr4 |= cr4::pae;
-        state.efer = efer::nxe;
-        put64(other_directory, u64{other_table} | P | RW | US | A);
-        state.pdpte[0] = other_directory | P;
-        state.cr3 = 0x20;
-        spaces.everything_changed();
-    }
-    void map_wide(u32 linear, u64 entry) { put64(other_table + (linear >> 12) * 8, entry); }
-};
 constexpr u64 NX = u64{1} << 63;
 }  // namespace
 
