@@ -19,7 +19,7 @@ enum class Stop : u8 {
 
 // What `--stats` prints of an engine (the names there are a contract).
 struct EngineStatistics {
-    u64 blocks_translated = 0, blocks_invalidated = 0, blocks_evicted = 0;
+    u64 blocks_translated = 0, blocks_invalidated = 0, blocks_evicted = 0, blocks_moved = 0;
     double translate_seconds = 0;
     u64 code_bytes = 0;
     std::map<std::string, u64> callouts;  // by reason

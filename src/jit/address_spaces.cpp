@@ -289,6 +289,10 @@ bool AddressSpaces::shows_code(const View& view, Linear page, Physical where) co
     const ShadowLeaf* leaf = impl_->views.at(view.slot).pages.leaf_of_page(number);
     return leaf && leaf->code.has(i) && leaf->physical(i, impl_->state.a20_mask) == raw(where);
 }
+bool AddressSpaces::still_maps_code(u32 slot, Linear page, Physical where) {
+    ShadowView& view = impl_->views.at(slot);
+    return shows_code(view.face, page, where) && impl_->shadow_check.holds(view, page_number(page));
+}
 void AddressSpaces::cr3_written() {
     ++impl_->cr3_writes;
     impl_->forget_latest();

@@ -27,12 +27,12 @@ class Arena {
         return new (take(sizeof(T), alignof(T))) T(value);
     }
     template <typename T>
-    std::span<const T> copy(const std::vector<T>& from) {
+    std::span<T> copy(const std::vector<T>& from) {
         static_assert(std::is_trivially_copyable_v<T>);
         if (from.empty()) return {};
         void* to = take(from.size() * sizeof(T), alignof(T));
         std::memcpy(to, from.data(), from.size() * sizeof(T));
-        return {static_cast<const T*>(to), from.size()};
+        return {static_cast<T*>(to), from.size()};
     }
 
     Mark mark() const { return used_; }
@@ -47,7 +47,8 @@ class Arena {
         std::size_t at = (used_.at + alignment - 1) & ~(alignment - 1);
         if (chunks_.empty() || at + bytes > chunk_bytes) {
             if (!chunks_.empty()) ++used_.chunk;
-            if (used_.chunk == chunks_.size()) chunks_.push_back(std::make_unique_for_overwrite<std::byte[]>(chunk_bytes));
+            if (used_.chunk == chunks_.size())
+                chunks_.push_back(std::make_unique_for_overwrite<std::byte[]>(chunk_bytes));
             at = 0;
         }
         used_.at = at + bytes;

@@ -89,6 +89,12 @@ struct CodeConstant {
     u32 host;   // code offset
 };
 
+// Four bytes of a translation that hold an EIP, or minus that.
+struct EipConstant {
+    u32 host;  // code offset
+    bool negative;
+};
+
 // A translation in the code cache: of guest instructions one behind the other. Control may go on behind branches and
 // calls, and jump about inside. It and all that belongs to it lie in the arena of its region.
 struct Block {
@@ -99,9 +105,10 @@ struct Block {
     u16 instructions = 0;
     bool straddles = false, global = false, dead = false;
     bool counted_repeat = false;  // counting mode: a repeated string instruction, alone
+    bool fixed = false;           // it cannot be moved to another linear page
     Physical second_page{};
     PageGroup* group = nullptr;
-    std::span<const u32> eips;
+    std::span<u32> eips;
     struct Stretch {
         u16 begin, end;  // indexes
     };
@@ -109,6 +116,7 @@ struct Block {
     std::span<const u32> return_sites;   // code offsets at which host RETs arrive
     std::span<const SideEntry> side;
     std::span<const CodeConstant> constants;
+    std::span<const EipConstant> eip_constants;
     ExitSite* exits = nullptr;       // the last, and from there by `next`
     ExitSite* incoming = nullptr;    // links that lead here
     ExitSite* stale_exit = nullptr;  // entries of a dead block lead here

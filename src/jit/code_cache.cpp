@@ -73,11 +73,7 @@ Block* CodeCache::insert(const GuestBlock& guest, const std::function<bool(Encod
     region.at = (block.end + 15) & ~15u;
     region.blocks.push_back(&block);
     ++blocks_translated;
-    if (observer_)
-        observer_->code_added({block_name(block.key.linear, guest.mode),
-                               host_address(block.entry),
-                               {memory_->writable() + block.entry, block.end - block.entry}});
-
+    tell_of(block, guest.mode);
     if (Block* old = find(block.key)) invalidate(*old);
     blocks_.add(block);
     auto use_page = [&](Physical page) {
@@ -91,6 +87,12 @@ Block* CodeCache::insert(const GuestBlock& guest, const std::function<bool(Encod
     if (block.straddles && block.second_page != page_of(block.key.physical)) use_page(block.second_page);
     block.group = &group_of(guest);
     return &block;
+}
+
+void CodeCache::tell_of(const Block& block, const CodeMode& mode) {
+    if (!observer_) return;
+    std::span<const u8> bytes{memory_->writable() + block.entry, block.end - block.entry};
+    observer_->code_added({block_name(block.key.linear, mode), host_address(block.entry), bytes});
 }
 
 PageGroup& CodeCache::group_of(const GuestBlock& guest) {

@@ -46,6 +46,12 @@ class CodeCache {
     void unlink(ExitSite& site);
     void drop_links_of_global_pages();
 
+    // The page that holds `place` has no translations as seen there, in that mode. Does it have some as seen elsewhere?
+    // The most of them of which `may_move` is true; null: none.
+    PageGroup* group_elsewhere(const BlockKey& place, const std::function<bool(const PageGroup&)>& may_move);
+    // They are translations of that linear page from now on. No view is a member.
+    void move(PageGroup& group, Linear page, const CodeMode& mode);
+
     // The view is about to run code of that page. `shows`: does it show the page of another group, fetched from before?
     void join(PageGroup& group, u32 slot, const std::function<bool(const PageGroup&)>& shows);
     // Of all its groups: the next code that it runs must be found by looking it up.
@@ -61,7 +67,7 @@ class CodeCache {
     std::function<void(Physical page)> on_page_used, on_page_empty;
 
     u64 host_address(u32 code_offset) const { return runtime_.code_base + code_offset; }
-    u64 blocks_translated = 0, blocks_invalidated = 0, blocks_evicted = 0;
+    u64 blocks_translated = 0, blocks_invalidated = 0, blocks_evicted = 0, blocks_moved = 0;
     u64 code_bytes() const;
 
  private:
@@ -89,6 +95,8 @@ class CodeCache {
     static void forget_blocks(Region& region);
     PageGroup& group_of(const GuestBlock& guest);
     void leave_page(Block& block, Physical page);
+    void move(Block& block, u32 by, const CodeMode& mode);
+    void tell_of(const Block& block, const CodeMode& mode);
     static void mark_code(PageUsers& users, const Block& block, Physical page);
 
     CodeObserver* observer_;
@@ -100,7 +108,7 @@ class CodeCache {
     std::unordered_map<u64, PageUsers> pages_;
     u64 known_page_ = no_page;  // its users, or null: what was looked up last
     PageUsers* known_users_ = nullptr;
-    std::vector<u32> places_of_constants_;                      // code offsets; here so that it keeps its memory
+    std::vector<u32> places_of_constants_;                    // code offsets; here so that it keeps its memory
     std::array<std::vector<PageGroup*>, most_views> joined_;  // by slot
     std::vector<PageGroup*> global_groups_;
     std::unordered_map<GroupKey, std::unique_ptr<PageGroup>, BlockKeyHash> groups_;

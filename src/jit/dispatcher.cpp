@@ -296,6 +296,7 @@ Block* Translator::block_here(View& view, u32 mode) {
     if (!physical) return nullptr;
     BlockKey key{page_of(*physical) + offset_in_page(linear), linear, mode};
     Block* block = cache_.find(key);
+    if (!block && adopt_page(view, key)) block = cache_.find(key);
     if (block && block->straddles) {
         Linear next = static_cast<Linear>(static_cast<u32>(raw(page_of(linear)) + page_size));
         auto second_page = spaces_.fetch(view, next);

@@ -68,7 +68,10 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     void enter_page(PageGroup& group, const View& view);
     void link_pending(const View& view, Block& block);
     bool may_cross(const PageGroup& from, const Block& to, const View& view);
-    bool expel(const ViewSet& members);
+    void expel(const ViewSet& members);
+
+    // --- moved_pages.cpp
+    bool adopt_page(const View& view, const BlockKey& place);
 
     // --- steps.cpp: what the interpreter does for translated code
     void step();

@@ -10,18 +10,27 @@ void EmitTables::clear() {
     labels.clear();
     side.clear();
     constants.clear();
+    eip_constants.clear();
     stretches.clear();
     return_sites.clear();
 }
 
 void BlockEmitter::emit_compare_target(u32 wanted, u64 otherwise) {
     e_.mov64(r9, rcx);
-    e_.lea32(rcx, HostMem::at(r11, static_cast<i32>(0u - wanted)));
+    i32 difference = static_cast<i32>(0u - wanted);
+    e_.lea32(rcx, HostMem::at(r11, difference));
+    out_.fixed |= difference == static_cast<i8>(difference);  // fewer than four bytes
+    note_eip_constant(true);
     u32 same = e_.jrcxz_forward();
     e_.mov64(rcx, r9);
     e_.jmp(otherwise);
     e_.land_short(same);
     e_.mov64(rcx, r9);
+}
+
+// The last four bytes that were emitted.
+void BlockEmitter::note_eip_constant(bool negative) {
+    tables_.eip_constants.push_back({code_offset() - u32{sizeof(u32)}, negative});
 }
 
 // instructions += n, or leave to the dispatcher when the limit would be passed. Flags stay: the sign of the difference
@@ -138,6 +147,7 @@ void BlockEmitter::emit_stubs() {
         if (stub.site->kind != ExitSite::Kind::Edge || stub.site->stays_on_page) continue;
         stub.site->cross_stub = code_offset();
         e_.mov32_imm(r11, stub.site->eip);
+        note_eip_constant(false);
         e_.jmp(runtime_.lookup);
     }
     emit_stale_exit();
@@ -265,6 +275,7 @@ void BlockEmitter::emit() {
     out_.return_sites = arena_.copy(tables_.return_sites);
     out_.side = arena_.copy(tables_.side);
     out_.constants = arena_.copy(tables_.constants);
+    out_.eip_constants = arena_.copy(tables_.eip_constants);
 }
 
 }  // namespace vellum

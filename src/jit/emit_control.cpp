@@ -97,7 +97,7 @@ bool BlockEmitter::emit_call() {
     u32 target = target_of_branch();
     if (!reachable(target)) return closed_by_interpreter();
     poll();
-    push_immediate(next_eip(), in().operand_size);
+    push_return_address();
     flush_stack_pointer();
     if (target == next_eip() && goes_on()) return true;  // a push of EIP
     if (target == next_eip() || !config_.return_prediction) {
@@ -106,6 +106,14 @@ bool BlockEmitter::emit_call() {
     }
     note_edge(e_.call_forward(), target)->calls = true;
     return emit_return_site();
+}
+
+void BlockEmitter::push_return_address() {
+    push_immediate(next_eip(), in().operand_size);
+    if (mode_.flat_stack() && in().operand_size == 4)
+        note_eip_constant(false);
+    else
+        out_.fixed = true;
 }
 
 // A host RET comes here if the guest's return address (r11d) is on the host's return stack too. It may be another one:
@@ -143,8 +151,9 @@ bool BlockEmitter::emit_call_indirect() {
     load_indirect_target();
     check_code_limit();
     if (mode_.flat_stack()) {
-        push_immediate(next_eip(), in().operand_size);
+        push_return_address();
     } else {
+        out_.fixed = true;
         e_.mov64(r14, r11);
         e_.mov32_imm(r11, next_eip());
         push_register(r11, in().operand_size);

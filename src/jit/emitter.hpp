@@ -46,6 +46,7 @@ struct EmitTables {
     std::vector<u32> labels;  // places in the encoder's bytes, by index; only those of labels count
     std::vector<SideEntry> side;
     std::vector<CodeConstant> constants;
+    std::vector<EipConstant> eip_constants;
     std::vector<Block::Stretch> stretches;
     std::vector<u32> return_sites;
     void clear();
@@ -71,6 +72,7 @@ class BlockEmitter {
  private:
     // --- frame of the block (emit_block.cpp)
     void emit_compare_target(u32 wanted, u64 otherwise);
+    void note_eip_constant(bool negative);
     void begin_label();
     void begin_stretch();
     bool begins_stretch() const;
@@ -153,6 +155,7 @@ class BlockEmitter {
     void edge_if(u8 condition, u32 target);
     bool stays_inside(u32 at, u32 target);
     ExitSite* note_edge(u32 at, u32 target);
+    void push_return_address();
     bool emit_return_site();
     bool reachable(u32 target) const { return target <= mode_.cs_limit; }
     u32 target_of_branch() const { return direct_target(in(), next_eip()); }

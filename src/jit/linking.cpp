@@ -42,23 +42,24 @@ bool Translator::may_cross(const PageGroup& from, const Block& to, const View& v
     if (!from.members.has(view.slot)) return false;
     ViewSet self;
     self.add(view.slot);
-    return expel(from.members.without(to.straddles ? self : to.group->members));
-}
-
-// Views that stand in the way of a link have to look their code up anew when they run again, if they ever do: the
-// processes of most have ended. It costs them some hundred look-ups, so none is asked often. False: one is spared.
-bool Translator::expel(const ViewSet& members) {
+    ViewSet in_the_way = from.members.without(to.straddles ? self : to.group->members);
+    // It costs them some hundred look-ups, so none is asked often.
     constexpr u64 entries_between = 5000;
     bool spared = false;
-    members.for_each([&](u32 slot) { spared |= expelled_[slot] && entries_ - expelled_[slot] < entries_between; });
+    in_the_way.for_each([&](u32 slot) { spared |= expelled_[slot] && entries_ - expelled_[slot] < entries_between; });
     if (spared) return false;
+    in_the_way.for_each([&](u32 slot) { expelled_[slot] = entries_; });
+    expel(in_the_way);
+    return true;
+}
+
+// They have to look their code up anew when they run again, if they ever do: the processes of most have ended.
+void Translator::expel(const ViewSet& members) {
     if (!members.empty()) drop_places();
     members.for_each([&](u32 slot) {
-        expelled_[slot] = entries_;
         views_.expire(slot);
         cache_.leave(slot);
     });
-    return true;
 }
 
 }  // namespace vellum

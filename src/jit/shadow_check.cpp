@@ -101,6 +101,13 @@ bool ShadowCheck::one(ShadowView& view, u32 page) {
     return true;
 }
 
+bool ShadowCheck::holds(const ShadowView& view, u32 page) const {
+    ShadowLeaf* l = view.pages.leaf_of_page(page);
+    if (!view.key.paging) return true;
+    return directory_holds(view.key, *l) &&
+           (l->large || entry_holds(view.key, *l, page % ShadowLeaf::pages, table_at(memory_, l->first)));
+}
+
 bool ShadowCheck::directory_holds(const ViewKey& key, ShadowLeaf& leaf) const {
     const u8* at = table_at(memory_, leaf.directory_address);
     if (!at) return false;

@@ -16,6 +16,8 @@ class ShadowCheck {
     // After INVLPG: one page, or the large page around it. What still agrees may stay: it is what a fill would make.
     // True: a small page was forgotten.
     bool one(ShadowView& view, u32 page);
+    // Do the tables say of a live page what they said? Shows and hides nothing.
+    bool holds(const ShadowView& view, u32 page) const;
 
  private:
     void quarters(ShadowView& view, RangeHider& hider);

@@ -139,6 +139,7 @@ EngineStatistics Translator::statistics() const {
     s.blocks_translated = cache_.blocks_translated;
     s.blocks_invalidated = cache_.blocks_invalidated;
     s.blocks_evicted = cache_.blocks_evicted;
+    s.blocks_moved = cache_.blocks_moved;
     s.blocks_refused = blocks_refused_;
     s.translate_seconds = translate_seconds_;
     s.code_bytes = cache_.code_bytes();

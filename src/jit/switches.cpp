@@ -28,6 +28,8 @@ constexpr TranslatorSwitch switches[] = {
      [](Config& c) { c.system_registers = false; }},
     {"crossings", "SYSENTER, SYSEXIT and loads of FS lead on in emitted code, to the mode and window of the other side",
      [](Config& c) { c.crossings = false; }},
+    {"moved-pages", "a page that is seen at another linear address takes its translations along",
+     [](Config& c) { c.moved_pages = false; }},
     {"other-segments", "16-bit code and segments that are not flat are translated",
      [](Config& c) { c.other_segments = false; }},
 };

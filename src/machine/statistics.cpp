@@ -17,8 +17,8 @@ std::string to_json(const RunStatistics& s) {
     text += fmt::format("  \"wall_seconds\": {:.6f},\n  \"cpu_seconds\": {:.6f},\n  \"guest_seconds\": {:.6f},\n",
                         s.wall_seconds, s.cpu_seconds, s.guest_seconds);
     text += fmt::format("  \"peak_pss_bytes\": {},\n", s.peak_pss_bytes);
-    text += fmt::format("  \"blocks\": {{\"translated\": {}, \"invalidated\": {}, \"evicted\": {}}},\n",
-                        e.blocks_translated, e.blocks_invalidated, e.blocks_evicted);
+    text += fmt::format("  \"blocks\": {{\"translated\": {}, \"invalidated\": {}, \"evicted\": {}, \"moved\": {}}},\n",
+                        e.blocks_translated, e.blocks_invalidated, e.blocks_evicted, e.blocks_moved);
     text += fmt::format("  \"translate_seconds\": {:.6f},\n  \"code_bytes\": {},\n", e.translate_seconds, e.code_bytes);
     text += fmt::format("  \"callouts\": {{\"total\": {}, \"by_reason\": {{{}}}}},\n", callouts, by_reason);
     text += fmt::format(

@@ -96,7 +96,7 @@ TEST_CASE("statistics: names and shape of the JSON are a contract") {
     CHECK(text.ends_with("\"interpreted_instructions\": 10\n}\n"));
     for (const char* part :
          {"\"cpu_seconds\": ", "\"guest_seconds\": ", "\"peak_pss_bytes\": 4096",
-          "\"blocks\": {\"translated\": 7, \"invalidated\": 0, \"evicted\": 0}",
+          "\"blocks\": {\"translated\": 7, \"invalidated\": 0, \"evicted\": 0, \"moved\": 0}",
           "\"translate_seconds\": ", "\"code_bytes\": ", "\"callouts\": {\"total\": ", "\"by_reason\": {",
           "\"faults\": {\"window_fill\": 0, \"mmio\": 0, \"guest_page_fault\": 0, \"code_write\": 0}"})
         CHECK_THAT(text, Contains(part));

@@ -1,0 +1,211 @@
+// Pages of code that are seen at another linear address than before, and the translations that they take along.
+#include <catch2/catch.hpp>
+
+#include <random>
+
+#include "jit/engine_pair.hpp"
+#include "jit/guest_program.hpp"
+
+using namespace vellum;
+using namespace vellum::test;
+namespace x86 = asmjit::x86;
+
+namespace {
+
+constexpr u32 present = 1, writable = 2, user = 4, page_size_bit = 0x80, accessed = 0x20, dirty = 0x40;
+
+// A program of two pages that does not know where it lies, in 4 MiB that a space of its own maps to it somewhere. The
+// driver, at the same address in all spaces, works through a list of steps: change two entries, load CR3, call.
+struct World {
+    static constexpr u32 spaces = 4, window = 0x400000, script = 0x200000, program_at = 0x140000;
+    static constexpr u32 beyond_memory = 0x800000;
+    static constexpr u32 directories = 0x100000, tables = 0x110000;
+    static constexpr u32 program_entry = program_at | present | writable | user | accessed | dirty;
+    struct Step {
+        u32 cr3, clear_at, entry_at, function;
+    };
+
+    World() {
+        both([](FlatMachine& m) {
+            m.poke(TestMachine::code_at, driver());
+            m.poke(program_at, program());
+            m.state.cr4 |= cr4::pse;
+        });
+        for (u32 s = 0; s < spaces; ++s) {
+            put(directory(s), present | writable | page_size_bit | accessed | dirty);
+            put(directory(s) + 8, beyond_memory | present | writable | page_size_bit | accessed);
+            put(directory(s) + 4, table(s) | present | writable | user);
+        }
+    }
+
+    void both(auto change) { pair.both(change); }
+    void put(u32 at, u32 value) {
+        both([&](FlatMachine& m) { m.poke_value<u32>(at, value); });
+    }
+    static u32 directory(u32 s) { return directories + s * 0x1000; }
+    static u32 table(u32 s) { return tables + s * 0x1000; }
+
+    static std::vector<u8> driver() {
+        return assemble(TestMachine::code_at, [](x86::Assembler& a) {
+            auto again = a.newLabel(), mapped = a.newLabel(), done = a.newLabel();
+            a.bind(again);
+            a.mov(x86::ebx, x86::dword_ptr(x86::esi, offsetof(Step, cr3)));
+            a.test(x86::ebx, x86::ebx);
+            a.jz(done);
+            for (int page = 0; page < 2; ++page) {
+                a.mov(x86::ebp, x86::dword_ptr(x86::esi, offsetof(Step, clear_at)));
+                a.mov(x86::dword_ptr(x86::ebp, 4 * page), 0);
+            }
+            a.mov(x86::ebp, x86::dword_ptr(x86::esi, offsetof(Step, entry_at)));
+            for (u32 page = 0; page < 2; ++page)
+                a.mov(x86::dword_ptr(x86::ebp, 4 * page), program_entry + page * 0x1000);
+            a.bind(mapped);
+            a.mov(x86::cr3, x86::ebx);
+            a.mov(x86::edx, 5);
+            a.call(x86::dword_ptr(x86::esi, offsetof(Step, function)));
+            a.add(x86::esi, sizeof(Step));
+            a.jmp(again);
+            a.bind(done);
+            a.hlt();
+        });
+    }
+
+    // Loops, calls itself through the second page, by a register, by a table on the stack, and looks at the return
+    // addresses that it finds.
+    static std::vector<u8> program() {
+        return assemble(0, [](x86::Assembler& a) {
+            auto start = a.newLabel(), there = a.newLabel(), here = a.newLabel(), out = a.newLabel();
+            auto loop = a.newLabel(), beyond = a.newLabel(), back = a.newLabel(), indirect = a.newLabel();
+            a.bind(start);
+            a.mov(x86::ecx, 9);
+            a.bind(loop);
+            a.lea(x86::eax, x86::ptr(x86::eax, x86::eax, 1, 3));
+            a.dec(x86::ecx);
+            a.jnz(loop);
+            a.call(here);
+            a.bind(here);
+            a.pop(x86::edi);
+            a.imul(x86::eax, x86::eax, 31);
+            a.add(x86::eax, x86::edi);
+            a.call(there);
+            a.add(x86::eax, 7);
+            a.sub(x86::edi, 5);  // the CALL to `here`
+            a.add(x86::edi, 0x800);
+            a.call(x86::edi);
+            a.dec(x86::edx);
+            a.jz(out);
+            a.call(start);
+            a.bind(out);
+            a.xor_(x86::eax, x86::dword_ptr(x86::esp));
+            a.cpuid();                                       // the interpreter's
+            a.add(x86::eax, x86::dword_ptr(beyond_memory));  // by a fault of the host
+            a.ret();
+            pad_to(a, 0x800);
+            while (a.offset() < a.code()->labelOffset(here) - 5 + 0x800) a.nop();
+            a.bind(indirect);
+            a.rol(x86::eax, 3);
+            a.jmp(back);
+            pad_to(a, 0x1000);
+            a.bind(there);
+            a.add(x86::eax, x86::dword_ptr(x86::esp));
+            a.call(beyond);
+            a.ret();
+            a.bind(beyond);
+            a.inc(x86::eax);
+            a.jmp(indirect);
+            a.bind(back);
+            a.ret();
+        });
+    }
+
+    // The steps that follow one another; in each, a space sees the program at a page of its window and no longer where
+    // `clear` says.
+    struct Place {
+        u32 space, page, clear_space, clear_page;
+    };
+    void run(const std::vector<Place>& places, const std::function<u32()>& stretch) {
+        for (u32 i = 0; i < places.size(); ++i) {
+            const Place& p = places[i];
+            Step step{directory(p.space), table(p.clear_space) + 4 * p.clear_page, table(p.space) + 4 * p.page,
+                      window + p.page * 0x1000};
+            both([&](FlatMachine& m) { m.poke_value(script + i * sizeof(Step), step); });
+        }
+        put(script + static_cast<u32>(places.size() * sizeof(Step)), 0);
+        both([](FlatMachine& m) {
+            m.state.cr3 = directory(0);
+            m.state.cr0 |= cr0::pg;
+            m.set_reg(Reg::Esi, script);
+            m.state.eip = TestMachine::code_at;
+            m.cpu.mmu.flush();
+            m.engine->state_replaced();
+        });
+        while (pair.interp.state.activity == Activity::Running) REQUIRE(pair.advance(stretch()) == "");
+        CHECK(pair.interp.halted_by() == -1);
+    }
+    EngineStatistics statistics() { return pair.bt.engine->statistics(); }
+
+    EnginePair<FlatMachine> pair{4u << 20};
+};
+
+}  // namespace
+
+TEST_CASE("moved pages: a program that the next address space sees elsewhere is not translated again", "[jit][moves]") {
+    std::vector<World::Place> once{{0, 10, 0, 500}};
+    World first;
+    first.run(once, [] { return 100'000u; });
+    World world;
+    std::vector<World::Place> places = once;
+    for (u32 i = 1; i < 20; ++i) {
+        const World::Place& last = places.back();
+        places.push_back({i % World::spaces, 20 + 7 * i, last.space, last.page});
+    }
+    world.run(places, [] { return 100'000u; });
+    CHECK(world.statistics().blocks_moved > 19 * 5);
+    CHECK(world.statistics().blocks_translated < first.statistics().blocks_translated + 10);
+}
+
+TEST_CASE("moved pages: where the last address space still sees the page, it keeps its translations", "[jit][moves]") {
+    World world;
+    std::vector<World::Place> places;
+    for (u32 i = 0; i < 20; ++i) places.push_back({i % 2, 10 + 100 * (i % 2), 3, 500});
+    world.run(places, [] { return 100'000u; });
+    CHECK(world.statistics().blocks_moved == 0);
+    World twice;
+    twice.run({places[0], places[1]}, [] { return 100'000u; });
+    CHECK(world.statistics().blocks_translated < twice.statistics().blocks_translated + 10);
+}
+
+TEST_CASE("moved pages: with the switch off each place has translations of its own", "[jit][moves]") {
+    std::vector<World::Place> places{{0, 10, 0, 500}, {1, 20, 0, 10}};
+    World world;
+    world.pair.bt.engine = [&] {
+        TranslatorConfig config;
+        config.counting = true;
+        config.moved_pages = false;
+        return make_translator(world.pair.bt.cpu, config);
+    }();
+    world.run(places, [] { return 100'000u; });
+    CHECK(world.statistics().blocks_moved == 0);
+}
+
+TEST_CASE("moved pages: address spaces that map and unmap a program anywhere, in any order", "[jit][moves]") {
+    auto seed = GENERATE(range(1, 9));
+    CAPTURE(seed);
+    std::mt19937 random{static_cast<u32>(seed)};
+    auto below = [&](u32 n) { return static_cast<u32>(random() % n); };
+    World world;
+    std::vector<World::Place> places;
+    for (u32 i = 0; i < 300; ++i) {
+        bool ends = !places.empty() && below(3);
+        World::Place place{below(World::spaces), 2 * below(8), 3, 500};
+        if (ends) {
+            const World::Place& old =
+                places[places.size() - 1 - below(std::min<u32>(4, static_cast<u32>(places.size())))];
+            place.clear_space = old.space;
+            place.clear_page = old.page;
+        }
+        places.push_back(place);
+    }
+    world.run(places, [&] { return below(3000) + 1; });
+    CHECK(world.statistics().blocks_moved > 0);
+}
