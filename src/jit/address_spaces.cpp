@@ -289,6 +289,11 @@ bool AddressSpaces::shows_code(const View& view, Linear page, Physical where) co
     const ShadowLeaf* leaf = impl_->views.at(view.slot).pages.leaf_of_page(number);
     return leaf && leaf->code.has(i) && leaf->physical(i, impl_->state.a20_mask) == raw(where);
 }
+bool AddressSpaces::would_fetch(View& view, Linear page, Physical where) {
+    if (would_mark(page, Access::Fetch)) return false;
+    auto found = fetch(view, page);
+    return found && *found == where;
+}
 bool AddressSpaces::still_maps_code(u32 slot, Linear page, Physical where) {
     ShadowView& view = impl_->views.at(slot);
     return shows_code(view.face, page, where) && impl_->shadow_check.holds(view, page_number(page));

@@ -60,6 +60,9 @@ class AddressSpaces {
     // Has that been the answer of fetch() in this view, and is it still, as far as the view has been told?
     bool shows_code(const View& view, Linear page, Physical where) const;
 
+    // Is that the answer of fetch(), asked now? False where A would have to be set to know it.
+    bool would_fetch(View& view, Linear page, Physical where);
+
     // Do the tables of the view with that slot still say so, whether it has been told or not? False too where the
     // view knows nothing of the page.
     bool still_maps_code(u32 slot, Linear page, Physical where);

@@ -49,8 +49,13 @@ class CodeCache {
     // The page that holds `place` has no translations as seen there, in that mode. Does it have some as seen elsewhere?
     // The most of them of which `may_move` is true; null: none.
     PageGroup* group_elsewhere(const BlockKey& place, const std::function<bool(const PageGroup&)>& may_move);
-    // They are translations of that linear page from now on. No view is a member.
-    void move(PageGroup& group, Linear page, const CodeMode& mode);
+    // The group, and those that links join to it, directly or through others, as far as `along` is true of them. At
+    // most `most`.
+    std::vector<PageGroup*> linked_groups(PageGroup& group, std::size_t most,
+                                          const std::function<bool(const PageGroup&)>& along);
+    // They are translations of pages that lie so much higher, from now on. No view is a member.
+    void move(const std::vector<PageGroup*>& groups, u32 by, const CodeMode& mode);
+    bool has_group(const BlockKey& place) const;  // translations of the page that holds it, as seen there
 
     // The view is about to run code of that page. `shows`: does it show the page of another group, fetched from before?
     void join(PageGroup& group, u32 slot, const std::function<bool(const PageGroup&)>& shows);
@@ -96,6 +101,7 @@ class CodeCache {
     PageGroup& group_of(const GuestBlock& guest);
     void leave_page(Block& block, Physical page);
     void move(Block& block, u32 by, const CodeMode& mode);
+    std::vector<Block*> blocks_of(const PageGroup& group);
     void tell_of(const Block& block, const CodeMode& mode);
     static void mark_code(PageUsers& users, const Block& block, Physical page);
 

@@ -71,7 +71,8 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     void expel(const ViewSet& members);
 
     // --- moved_pages.cpp
-    bool adopt_page(const View& view, const BlockKey& place);
+    bool adopt_page(View& view, const BlockKey& place);
+    bool may_move(const PageGroup& group, const View& view);
 
     // --- steps.cpp: what the interpreter does for translated code
     void step();

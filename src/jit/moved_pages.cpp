@@ -2,6 +2,8 @@
 // and its libraries somewhere else each time; the pages of memory that they lie in stay the same.
 #include <algorithm>
 #include <cstring>
+#include <iterator>
+#include <unordered_set>
 
 #include "jit/dispatcher.hpp"
 
@@ -20,9 +22,11 @@ void add_to(u8* constant, u32 by) {
 
 }  // namespace
 
+bool CodeCache::has_group(const BlockKey& place) const { return groups_.contains(page_of_key(place)); }
+
 PageGroup* CodeCache::group_elsewhere(const BlockKey& place, const std::function<bool(const PageGroup&)>& may_move) {
     PageUsers* users = users_of(page_of(place.physical));
-    if (!users || groups_.contains(page_of_key(place))) return nullptr;
+    if (!users || has_group(place)) return nullptr;
     std::vector<std::pair<PageGroup*, u32>> counts;
     for (const Block* block : users->blocks) {
         const BlockKey& page = block->group->page;
@@ -33,34 +37,65 @@ PageGroup* CodeCache::group_elsewhere(const BlockKey& place, const std::function
         else
             ++known->second;
     }
-    std::erase_if(counts, [&](const auto& c) { return c.first->global || !may_move(*c.first); });
+    std::erase_if(counts, [&](const auto& c) { return !may_move(*c.first); });
     auto most = std::max_element(counts.begin(), counts.end(),
                                  [](const auto& a, const auto& b) { return a.second < b.second; });
     return most == counts.end() ? nullptr : most->first;
 }
 
-void CodeCache::move(PageGroup& group, Linear page, const CodeMode& mode) {
+std::vector<Block*> CodeCache::blocks_of(const PageGroup& group) {
     std::vector<Block*> blocks;
-    for (Block* block : users_of(group.page.physical)->blocks)
-        if (block->group == &group) blocks.push_back(block);
-    u32 by = static_cast<u32>(raw(page) - raw(group.page.linear));
-    // Pages that were neighbours need not be.
-    for (ExitSite* site : group.cross_links) unlink(*site);
-    group.cross_links.clear();
-    auto node = groups_.extract(group.page);
-    group.page.linear = page;
-    node.key() = group.page;
-    groups_.insert(std::move(node));
-    for (Block* block : blocks) move(*block, by, mode);
+    if (PageUsers* users = users_of(group.page.physical))
+        std::copy_if(users->blocks.begin(), users->blocks.end(), std::back_inserter(blocks),
+                     [&](const Block* block) { return block->group == &group; });
+    return blocks;
 }
 
-// Links inside of the page stay: both ends move.
+std::vector<PageGroup*> CodeCache::linked_groups(PageGroup& group, std::size_t most,
+                                                 const std::function<bool(const PageGroup&)>& along) {
+    std::vector<PageGroup*> found{&group};
+    std::unordered_set<const PageGroup*> asked{&group};
+    auto consider = [&](PageGroup& other) {
+        if (found.size() < most && asked.insert(&other).second && other.page.mode == group.page.mode && along(other))
+            found.push_back(&other);
+    };
+    for (std::size_t i = 0; i < found.size() && found.size() < most; ++i) {
+        for (const ExitSite* site : found[i]->cross_links)
+            if (site->linked) consider(*site->linked->group);
+        for (const Block* block : blocks_of(*found[i]))
+            for (const ExitSite* site = block->incoming; site; site = site->next_incoming)
+                consider(*site->block->group);
+    }
+    return found;
+}
+
+// Links among the pages stay, since both of their ends move. Others need not hold any more.
+void CodeCache::move(const std::vector<PageGroup*>& groups, u32 by, const CodeMode& mode) {
+    auto moves = [&](const PageGroup* group) { return std::find(groups.begin(), groups.end(), group) != groups.end(); };
+    for (PageGroup* group : groups) {
+        std::erase_if(group->cross_links, [&](ExitSite* site) {
+            if (site->linked && moves(site->linked->group)) return false;
+            unlink(*site);
+            return true;
+        });
+        for (Block* block : blocks_of(*group))
+            for (ExitSite *site = block->incoming, *next; site; site = next) {
+                next = site->next_incoming;
+                if (!moves(site->block->group)) unlink(*site);
+            }
+    }
+    for (PageGroup* group : groups) {
+        std::vector<Block*> blocks = blocks_of(*group);
+        auto node = groups_.extract(group->page);
+        group->page.linear = Linear{static_cast<u32>(raw(group->page.linear) + by)};
+        node.key() = group->page;
+        groups_.insert(std::move(node));
+        for (Block* block : blocks) move(*block, by, mode);
+    }
+}
+
 void CodeCache::move(Block& block, u32 by, const CodeMode& mode) {
     if (block.fixed) return invalidate(block);
-    for (ExitSite *site = block.incoming, *next; site; site = next) {
-        next = site->next_incoming;
-        if (site->block->group != block.group) unlink(*site);
-    }
     blocks_.remove(block);
     block.key.linear = Linear{static_cast<u32>(raw(block.key.linear) + by)};
     block.eip += by;
@@ -75,20 +110,32 @@ void CodeCache::move(Block& block, u32 by, const CodeMode& mode) {
     tell_of(block, mode);
 }
 
-// Only where nobody sees the page where it was: whoever does would translate it anew. Blocks end before breakpoints,
-// which lie at linear addresses.
-bool Translator::adopt_page(const View& view, const BlockKey& place) {
+// Only where nobody sees the page where it was: whoever does would translate it anew.
+bool Translator::may_move(const PageGroup& group, const View& view) {
+    bool seen = group.global || group.members.has(view.slot);
+    group.members.for_each(
+        [&](u32 slot) { seen |= spaces_.still_maps_code(slot, group.page.linear, group.page.physical); });
+    return !seen;
+}
+
+// Pages of the same program or library lie as far from where they were. Blocks end before breakpoints, which lie at
+// linear addresses.
+bool Translator::adopt_page(View& view, const BlockKey& place) {
+    constexpr std::size_t most_at_once = 64;  // some 1,500 blocks, a millisecond
     const CodeMode& mode = modes_[place.mode];
     if (!config_.moved_pages || !breakpoints_.empty() || !mode.flat_code() || !mode.code32()) return false;
-    PageGroup* group = cache_.group_elsewhere(place, [&](const PageGroup& old) {
-        bool seen = old.members.has(view.slot);
-        old.members.for_each(
-            [&](u32 slot) { seen |= spaces_.still_maps_code(slot, old.page.linear, old.page.physical); });
-        return !seen;
-    });
+    PageGroup* group = cache_.group_elsewhere(place, [&](const PageGroup& old) { return may_move(old, view); });
     if (!group) return false;
-    expel(group->members);
-    cache_.move(*group, page_of(place.linear), mode);
+    u32 by = static_cast<u32>(raw(page_of(place.linear)) - raw(group->page.linear));
+    auto comes_along = [&](const PageGroup& other) {
+        BlockKey there = other.page;
+        there.linear = Linear{static_cast<u32>(raw(there.linear) + by)};
+        return may_move(other, view) && !cache_.has_group(there) &&
+               spaces_.would_fetch(view, there.linear, there.physical);
+    };
+    std::vector<PageGroup*> groups = cache_.linked_groups(*group, most_at_once, comes_along);
+    for (const PageGroup* moving : groups) expel(moving->members);
+    cache_.move(groups, by, mode);
     return true;
 }
 

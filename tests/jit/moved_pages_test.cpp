@@ -15,20 +15,23 @@ namespace {
 constexpr u32 present = 1, writable = 2, user = 4, page_size_bit = 0x80, accessed = 0x20, dirty = 0x40;
 
 // A program of two pages that does not know where it lies, in 4 MiB that a space of its own maps to it somewhere. The
-// driver, at the same address in all spaces, works through a list of steps: change two entries, load CR3, call.
+// driver, at the same address in all spaces, works through a list of steps: change entries, load CR3, call. Of the
+// program's second page there are two copies, which differ.
 struct World {
     static constexpr u32 spaces = 4, window = 0x400000, script = 0x200000, program_at = 0x140000;
     static constexpr u32 beyond_memory = 0x800000;
     static constexpr u32 directories = 0x100000, tables = 0x110000;
     static constexpr u32 program_entry = program_at | present | writable | user | accessed | dirty;
     struct Step {
-        u32 cr3, clear_at, entry_at, function;
+        u32 cr3, clear_at, entry_at, function, second_entry;
     };
 
     World() {
         both([](FlatMachine& m) {
             m.poke(TestMachine::code_at, driver());
-            m.poke(program_at, program());
+            auto first = program(true), other = program(false);
+            m.poke(program_at, first);
+            m.poke(program_at + 0x2000, {other.begin() + 0x1000, other.end()});
             m.state.cr4 |= cr4::pse;
         });
         for (u32 s = 0; s < spaces; ++s) {
@@ -47,7 +50,7 @@ struct World {
 
     static std::vector<u8> driver() {
         return assemble(TestMachine::code_at, [](x86::Assembler& a) {
-            auto again = a.newLabel(), mapped = a.newLabel(), done = a.newLabel();
+            auto again = a.newLabel(), done = a.newLabel();
             a.bind(again);
             a.mov(x86::ebx, x86::dword_ptr(x86::esi, offsetof(Step, cr3)));
             a.test(x86::ebx, x86::ebx);
@@ -57,9 +60,9 @@ struct World {
                 a.mov(x86::dword_ptr(x86::ebp, 4 * page), 0);
             }
             a.mov(x86::ebp, x86::dword_ptr(x86::esi, offsetof(Step, entry_at)));
-            for (u32 page = 0; page < 2; ++page)
-                a.mov(x86::dword_ptr(x86::ebp, 4 * page), program_entry + page * 0x1000);
-            a.bind(mapped);
+            a.mov(x86::dword_ptr(x86::ebp), program_entry);
+            a.mov(x86::edx, x86::dword_ptr(x86::esi, offsetof(Step, second_entry)));
+            a.mov(x86::dword_ptr(x86::ebp, 4), x86::edx);
             a.mov(x86::cr3, x86::ebx);
             a.mov(x86::edx, 5);
             a.call(x86::dword_ptr(x86::esi, offsetof(Step, function)));
@@ -72,8 +75,8 @@ struct World {
 
     // Loops, calls itself through the second page, by a register, by a table on the stack, and looks at the return
     // addresses that it finds.
-    static std::vector<u8> program() {
-        return assemble(0, [](x86::Assembler& a) {
+    static std::vector<u8> program(bool first) {
+        return assemble(0, [=](x86::Assembler& a) {
             auto start = a.newLabel(), there = a.newLabel(), here = a.newLabel(), out = a.newLabel();
             auto loop = a.newLabel(), beyond = a.newLabel(), back = a.newLabel(), indirect = a.newLabel();
             a.bind(start);
@@ -111,7 +114,7 @@ struct World {
             a.call(beyond);
             a.ret();
             a.bind(beyond);
-            a.inc(x86::eax);
+            first ? a.inc(x86::eax) : a.dec(x86::eax);
             a.jmp(indirect);
             a.bind(back);
             a.ret();
@@ -122,12 +125,13 @@ struct World {
     // `clear` says.
     struct Place {
         u32 space, page, clear_space, clear_page;
+        bool other_second_page = false;
     };
     void run(const std::vector<Place>& places, const std::function<u32()>& stretch) {
         for (u32 i = 0; i < places.size(); ++i) {
             const Place& p = places[i];
             Step step{directory(p.space), table(p.clear_space) + 4 * p.clear_page, table(p.space) + 4 * p.page,
-                      window + p.page * 0x1000};
+                      window + p.page * 0x1000, program_entry + (p.other_second_page ? 0x2000 : 0x1000)};
             both([&](FlatMachine& m) { m.poke_value(script + i * sizeof(Step), step); });
         }
         put(script + static_cast<u32>(places.size() * sizeof(Step)), 0);
@@ -197,7 +201,7 @@ TEST_CASE("moved pages: address spaces that map and unmap a program anywhere, in
     std::vector<World::Place> places;
     for (u32 i = 0; i < 300; ++i) {
         bool ends = !places.empty() && below(3);
-        World::Place place{below(World::spaces), 2 * below(8), 3, 500};
+        World::Place place{below(World::spaces), 2 * below(8), 3, 500, below(4) == 0};
         if (ends) {
             const World::Place& old =
                 places[places.size() - 1 - below(std::min<u32>(4, static_cast<u32>(places.size())))];
