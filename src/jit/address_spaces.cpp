@@ -128,21 +128,21 @@ void AddressSpaces::Impl::give_up(ShadowView& view) {
         if (l.view == &view) l.view = nullptr;
 }
 
-// Keeps the host's count of mappings below the limit: down to half of it, so that this is rare.
+// Keeps the host's count of mappings below the limit. What is counted exactly is well below the bound that was reached;
+// if not, views go until half of the limit is left, so that this is rare.
 void AddressSpaces::Impl::make_room(ShadowView& keep) {
     if (!mapper.crowded()) [[likely]]
         return;
-    u32 count = mapper.count_mappings();
-    while (count > mapper.mapping_limit() / 2 && views.count_in_use() > 1) {
+    u32 limit = mapper.mapping_limit(), count = mapper.count_mappings();
+    if (count <= limit / 4 * 3) return;
+    while (count > limit / 2 && views.count_in_use() > 1) {
         ShadowView& victim = views.least_recent(&keep);
+        count -= mapper.count_mappings(victim);
         give_up(victim);
         ++statistics.views_evicted;
-        count = mapper.count_mappings();
     }
-    if (count > mapper.mapping_limit() / 2) {
-        mapper.empty(keep);
-        mapper.count_mappings();
-    }
+    if (count > limit / 2) mapper.empty(keep);
+    mapper.count_mappings();
 }
 
 AddressSpaces::FillResult AddressSpaces::Impl::fill(ShadowView& view, Linear address, Access access) {
