@@ -25,6 +25,11 @@ class BitSet {
         for (u64 word : words_) any |= word;
         return !any;
     }
+    u32 count() const {
+        u32 n = 0;
+        for (u64 word : words_) n += static_cast<u32>(std::popcount(word));
+        return n;
+    }
     bool any(u32 from, u32 to) const {  // [from, to)
         for (u32 w = from >> 6; w < words_.size() && w * 64 < to; ++w) {
             u64 word = words_[w];

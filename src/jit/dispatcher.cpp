@@ -306,7 +306,7 @@ Block* Translator::block_here(View& view, u32 mode) {
     if (!block) block = translate(view, key);
     if (!block) return nullptr;
     enter_page(*block->group, view);
-    mode_state_->jump(block->eip) = JumpCacheEntry::of(block->eip, block->entry);
+    mode_state_->note_jump(block->eip, JumpCacheEntry::of(block->eip, block->entry));
     return block;
 }
 

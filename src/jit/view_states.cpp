@@ -21,7 +21,14 @@ bool ModeState::overflowed_at(u64 address) const {
 }
 
 void ModeState::clear() {
-    jumps_.clear();
+    written_.for_each([&](u32 page) { kept_.add(page); });
+    if (kept_.count() > most_kept_pages) {
+        jumps_.clear();
+        kept_.clear();
+    } else {
+        written_.for_each([&](u32 page) { std::memset(jumps_.bytes() + u64{page} * page_size, 0, page_size); });
+    }
+    written_.clear();
     return_sp = empty_return_sp();
 }
 

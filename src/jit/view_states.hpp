@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/bit_set.hpp"
 #include "jit/host_code_memory.hpp"
 #include "jit/view.hpp"
 
@@ -30,7 +31,11 @@ class ModeState {
     explicit ModeState(u64 underflow);
 
     // By the low half of EIP.
-    JumpCacheEntry& jump(u32 eip) const { return jump_cache()[static_cast<u16>(eip)]; }
+    const JumpCacheEntry& jump(u32 eip) const { return jump_cache()[static_cast<u16>(eip)]; }
+    void note_jump(u32 eip, JumpCacheEntry entry) {
+        written_.add(static_cast<u16>(eip) / entries_per_page);
+        jump_cache()[static_cast<u16>(eip)] = entry;
+    }
     JumpCacheEntry* jump_cache() const { return reinterpret_cast<JumpCacheEntry*>(jumps_.bytes()); }
     u64 return_sp = 0;  // rsp of translated code while it does not run
     u64 empty_return_sp() const;
@@ -39,7 +44,13 @@ class ModeState {
     void clear();
 
  private:
+    static constexpr u32 entries_per_page = page_size / sizeof(JumpCacheEntry);
+    // Short processes write a few. To zero a page takes a tenth of a microsecond, to be given it anew by the host up to
+    // two: one for the look-up that reads it, one for the entry that is written then.
+    static constexpr u32 most_kept_pages = 32;
+
     HostSparseMemory jumps_, stack_;
+    BitSet<jump_cache_entries / entries_per_page> written_, kept_;  // pages: since the last clear(), and before that
 };
 
 class ViewStates {
