@@ -86,6 +86,9 @@ Block* CodeCache::insert(const GuestBlock& guest, const std::function<bool(Encod
     use_page(page_of(block.key.physical));
     if (block.straddles && block.second_page != page_of(block.key.physical)) use_page(block.second_page);
     block.group = &group_of(guest);
+    block.group->blocks.push_back(&block);
+    std::vector<PageGroup*>& groups = pages_[raw(page_of(block.key.physical))].groups;
+    if (std::find(groups.begin(), groups.end(), block.group) == groups.end()) groups.push_back(block.group);
     return &block;
 }
 
@@ -206,15 +209,19 @@ void CodeCache::leave(u32 slot) {
     joined_[slot].clear();
 }
 
+// The youngest die first.
+void CodeCache::take_out(std::vector<Block*>& blocks, const Block& block) {
+    auto at = std::find(blocks.rbegin(), blocks.rend(), &block);
+    if (at == blocks.rend()) return;
+    *at = blocks.back();
+    blocks.pop_back();
+}
+
 void CodeCache::leave_page(Block& block, Physical page) {
     auto users = pages_.find(raw(page));
     if (users == pages_.end()) return;
     std::vector<Block*>& blocks = users->second.blocks;
-    auto at = std::find(blocks.rbegin(), blocks.rend(), &block);  // the youngest die first
-    if (at != blocks.rend()) {
-        *at = blocks.back();
-        blocks.pop_back();
-    }
+    take_out(blocks, block);
     if (!blocks.empty()) return;
     known_page_ = no_page;
     pages_.erase(users);
@@ -235,6 +242,7 @@ void CodeCache::invalidate(Block& block) {
     // Who returns here goes on at the EIP in r11d.
     for (u32 site : block.return_sites) write_jump(site, static_cast<u32>(runtime_.lookup - runtime_.code_base));
     blocks_.remove(block);
+    take_out(block.group->blocks, block);
     leave_page(block, page_of(block.key.physical));
     if (block.straddles) leave_page(block, block.second_page);
 }

@@ -87,6 +87,7 @@ class CodeCache {
     // somebody writes there.
     struct PageUsers {
         std::vector<Block*> blocks;
+        std::vector<PageGroup*> groups;  // of those that begin on the page, or began there once
         CodeBytes code;
     };
 
@@ -99,9 +100,9 @@ class CodeCache {
     void empty_region(Region& region);
     static void forget_blocks(Region& region);
     PageGroup& group_of(const GuestBlock& guest);
+    static void take_out(std::vector<Block*>& blocks, const Block& block);
     void leave_page(Block& block, Physical page);
     void move(Block& block, u32 by, const CodeMode& mode);
-    std::vector<Block*> blocks_of(const PageGroup& group);
     void tell_of(const Block& block, const CodeMode& mode);
     static void mark_code(PageUsers& users, const Block& block, Physical page);
 

@@ -2,7 +2,6 @@
 // and its libraries somewhere else each time; the pages of memory that they lie in stay the same.
 #include <algorithm>
 #include <cstring>
-#include <iterator>
 #include <unordered_set>
 
 #include "jit/dispatcher.hpp"
@@ -27,28 +26,12 @@ bool CodeCache::has_group(const BlockKey& place) const { return groups_.contains
 PageGroup* CodeCache::group_elsewhere(const BlockKey& place, const std::function<bool(const PageGroup&)>& may_move) {
     PageUsers* users = users_of(page_of(place.physical));
     if (!users || has_group(place)) return nullptr;
-    std::vector<std::pair<PageGroup*, u32>> counts;
-    for (const Block* block : users->blocks) {
-        const BlockKey& page = block->group->page;
-        if (page.physical != page_of(place.physical) || page.mode != place.mode) continue;
-        auto known = std::find_if(counts.begin(), counts.end(), [&](const auto& c) { return c.first == block->group; });
-        if (known == counts.end())
-            counts.emplace_back(block->group, 1);
-        else
-            ++known->second;
-    }
-    std::erase_if(counts, [&](const auto& c) { return !may_move(*c.first); });
-    auto most = std::max_element(counts.begin(), counts.end(),
-                                 [](const auto& a, const auto& b) { return a.second < b.second; });
-    return most == counts.end() ? nullptr : most->first;
-}
-
-std::vector<Block*> CodeCache::blocks_of(const PageGroup& group) {
-    std::vector<Block*> blocks;
-    if (PageUsers* users = users_of(group.page.physical))
-        std::copy_if(users->blocks.begin(), users->blocks.end(), std::back_inserter(blocks),
-                     [&](const Block* block) { return block->group == &group; });
-    return blocks;
+    PageGroup* most = nullptr;
+    for (PageGroup* group : users->groups)
+        if (group->page.mode == place.mode && group->blocks.size() > (most ? most->blocks.size() : 0) &&
+            may_move(*group))
+            most = group;
+    return most;
 }
 
 std::vector<PageGroup*> CodeCache::linked_groups(PageGroup& group, std::size_t most,
@@ -62,7 +45,7 @@ std::vector<PageGroup*> CodeCache::linked_groups(PageGroup& group, std::size_t m
     for (std::size_t i = 0; i < found.size() && found.size() < most; ++i) {
         for (const ExitSite* site : found[i]->cross_links)
             if (site->linked) consider(*site->linked->group);
-        for (const Block* block : blocks_of(*found[i]))
+        for (const Block* block : found[i]->blocks)
             for (const ExitSite* site = block->incoming; site; site = site->next_incoming)
                 consider(*site->block->group);
     }
@@ -78,19 +61,18 @@ void CodeCache::move(const std::vector<PageGroup*>& groups, u32 by, const CodeMo
             unlink(*site);
             return true;
         });
-        for (Block* block : blocks_of(*group))
+        for (Block* block : group->blocks)
             for (ExitSite *site = block->incoming, *next; site; site = next) {
                 next = site->next_incoming;
                 if (!moves(site->block->group)) unlink(*site);
             }
     }
     for (PageGroup* group : groups) {
-        std::vector<Block*> blocks = blocks_of(*group);
         auto node = groups_.extract(group->page);
         group->page.linear = Linear{static_cast<u32>(raw(group->page.linear) + by)};
         node.key() = group->page;
         groups_.insert(std::move(node));
-        for (Block* block : blocks) move(*block, by, mode);
+        for (Block* block : std::vector<Block*>{group->blocks}) move(*block, by, mode);  // some may cease
     }
 }
 

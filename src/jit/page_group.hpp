@@ -16,6 +16,7 @@ struct PageGroup {
     BlockKey page;        // of its first byte
     bool global = false;  // a global page: links to other such pages hold in every view until global pages are flushed
     ViewSet members;
+    std::vector<Block*> blocks;          // that live
     std::vector<ExitSite*> cross_links;  // linked, or were once
     std::vector<ExitSite*> looked_up;    // ask the jump cache, because a member did not see where they lead
 };
