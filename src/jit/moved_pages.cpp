@@ -52,20 +52,20 @@ std::vector<PageGroup*> CodeCache::linked_groups(PageGroup& group, std::size_t m
     return found;
 }
 
-// Links among the pages stay, since both of their ends move. Others need not hold any more.
+// Links among the pages stay, since both of their ends move. Others need not hold any more; nor what exits to the
+// interpreter remember, which may be of another mode.
 void CodeCache::move(const std::vector<PageGroup*>& groups, u32 by, const CodeMode& mode) {
     auto moves = [&](const PageGroup* group) { return std::find(groups.begin(), groups.end(), group) != groups.end(); };
     for (PageGroup* group : groups) {
-        std::erase_if(group->cross_links, [&](ExitSite* site) {
-            if (site->linked && moves(site->linked->group)) return false;
-            unlink(*site);
-            return true;
-        });
-        for (Block* block : group->blocks)
+        for (Block* block : group->blocks) {
+            for (ExitSite* site = block->exits; site; site = site->next)
+                if (site->linked && !moves(site->linked->group)) unlink(*site);
             for (ExitSite *site = block->incoming, *next; site; site = next) {
                 next = site->next_incoming;
                 if (!moves(site->block->group)) unlink(*site);
             }
+        }
+        std::erase_if(group->cross_links, [](const ExitSite* site) { return !site->linked; });
     }
     for (PageGroup* group : groups) {
         auto node = groups_.extract(group->page);

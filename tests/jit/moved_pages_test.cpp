@@ -213,3 +213,71 @@ TEST_CASE("moved pages: address spaces that map and unmap a program anywhere, in
     world.run(places, [&] { return below(3000) + 1; });
     CHECK(world.statistics().blocks_moved > 0);
 }
+
+// An exit to the interpreter remembers the block that followed, which has another mode here (no FPU state is live), and
+// that mode's translations of the page stay behind where somebody still sees them.
+TEST_CASE("moved pages: what followed a callout is forgotten when it does not move along", "[jit][moves]") {
+    const u32 here = World::window + 0x10000, there = World::window + 0x20000, behind = 7;
+    World world;
+    auto page = [behind](u32 added) {
+        return assemble(0, [=](x86::Assembler& a) {
+            a.fninit();
+            a.fld1();
+            a.fstp(x86::st0);
+            a.iretd();
+            REQUIRE(a.offset() == behind);
+            a.add(x86::eax, added);
+            a.ret();
+        });
+    };
+    constexpr u32 first_page = World::program_at, other_page = World::program_at + 0x1000;
+    auto driver = assemble(TestMachine::code_at, [=](x86::Assembler& a) {
+        auto by_iret = a.newLabel();
+        auto see = [&](u32 space, u32 linear, u32 physical) {
+            a.mov(x86::dword_ptr(World::table(space) + 4 * ((linear - World::window) >> 12)),
+                  physical | present | writable | user | accessed | dirty);
+        };
+        auto enter = [&](u32 space) {
+            a.mov(x86::ebx, World::directory(space));
+            a.mov(x86::cr3, x86::ebx);
+        };
+        auto go = [&](u32 entry, u32 target) {
+            a.mov(x86::edi, entry);
+            a.mov(x86::edx, target);
+            a.call(by_iret);
+        };
+        see(0, here, first_page);
+        see(1, here, first_page);
+        enter(0);
+        for (int i = 0; i < 3; ++i) go(here, here + behind);
+        enter(1);
+        a.mov(x86::edi, here + behind);
+        a.call(x86::edi);
+        see(0, here, other_page);
+        see(0, there, first_page);
+        enter(0);
+        go(there, here + behind);
+        go(there, there + behind);
+        go(there, here + behind);
+        a.hlt();
+        a.bind(by_iret);
+        a.pushfd();
+        a.push(x86::cs);
+        a.push(x86::edx);
+        a.jmp(x86::edi);
+    });
+    world.both([&](FlatMachine& m) {
+        m.poke(TestMachine::code_at, driver);
+        m.poke(first_page, page(1));
+        m.poke(other_page, page(1000));
+        m.state.cr3 = World::directory(0);
+        m.state.cr0 |= cr0::pg;
+        m.state.eip = TestMachine::code_at;
+        m.cpu.mmu.flush();
+        m.engine->state_replaced();
+    });
+    while (world.pair.interp.state.activity == Activity::Running) REQUIRE(world.pair.advance(1000) == "");
+    CHECK(world.pair.interp.halted_by() == -1);
+    CHECK(world.pair.interp.reg(Reg::Eax) == 4 + 1000 + 1 + 1000);
+    CHECK(world.statistics().blocks_moved > 0);
+}
