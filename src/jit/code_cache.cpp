@@ -76,19 +76,19 @@ Block* CodeCache::insert(const GuestBlock& guest, const std::function<bool(Encod
     tell_of(block, guest.mode);
     if (Block* old = find(block.key)) invalidate(*old);
     blocks_.add(block);
-    auto use_page = [&](Physical page) {
+    block.group = &group_of(guest);
+    block.group->blocks.push_back(&block);
+    auto use_page = [&](Physical page) -> PageUsers& {
         known_page_ = no_page;
         PageUsers& users = pages_[raw(page)];
         if (users.blocks.empty() && on_page_used) on_page_used(page);
         users.blocks.push_back(&block);
         mark_code(users, block, page);
+        return users;
     };
-    use_page(page_of(block.key.physical));
-    if (block.straddles && block.second_page != page_of(block.key.physical)) use_page(block.second_page);
-    block.group = &group_of(guest);
-    block.group->blocks.push_back(&block);
-    std::vector<PageGroup*>& groups = pages_[raw(page_of(block.key.physical))].groups;
+    std::vector<PageGroup*>& groups = use_page(page_of(block.key.physical)).groups;
     if (std::find(groups.begin(), groups.end(), block.group) == groups.end()) groups.push_back(block.group);
+    if (block.straddles && block.second_page != page_of(block.key.physical)) use_page(block.second_page);
     return &block;
 }
 

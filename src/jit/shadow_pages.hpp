@@ -13,6 +13,7 @@ namespace vellum {
 
 using PageSet = BitSet<512>;  // of the pages of a leaf
 
+// A page table entry: 4 bytes, or 8 under PAE.
 inline u64 read_entry(const u8* at, u32 bytes) {
     if (bytes == 4) {
         u32 value;
@@ -68,8 +69,8 @@ struct ShadowLeaf {
     PageSet writable;  // ... for writing too
     PageSet global;    // G with CR4.PGE: survives a reload of CR3
     PageSet code;      // fetched from; a fetch was permitted
-    std::optional<PageTableCopy>
-        entries;  // PTEs: what live pages go by; of others what was last seen. Absent when large
+    // PTEs: what live pages go by; of others what was last seen. Absent when large.
+    std::optional<PageTableCopy> entries;
 
     // The physical address of page i, from what the entries said. A20 as it is now: its changes drop everything.
     u64 physical(u32 i, u64 a20_mask) const {

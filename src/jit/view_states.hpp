@@ -50,7 +50,7 @@ class ModeState {
     static constexpr u32 most_kept_pages = 32;
 
     HostSparseMemory jumps_, stack_;
-    BitSet<jump_cache_entries / entries_per_page> written_, kept_;  // pages: since the last clear(), and before that
+    BitSet<jump_cache_entries / entries_per_page> written_, kept_;  // pages: since clear(); that the host gave us
 };
 
 class ViewStates {

@@ -102,8 +102,7 @@ void WindowFiller::show_small(ShadowView& view, ShadowLeaf& leaf, u32 page, cons
     while (low > lowest && joins(view, leaf, middle, low - 1)) --low;
     for (i32 d = low; d < high; ++d) {
         if (d == 0) continue;
-        u64 value = read_entry(middle.first_entry + (static_cast<i32>(i) + d) * static_cast<i32>(entry_bytes(view.key)),
-                               entry_bytes(view.key));
+        u64 value = entry_of(view.key, middle.first_entry, static_cast<u32>(static_cast<i32>(i) + d));
         mapper_.learn(view, static_cast<u32>(static_cast<i32>(page) + d),
                       {value, value & entry::global && state_.cr4 & cr4::pge});
     }
@@ -116,7 +115,7 @@ void WindowFiller::show_small(ShadowView& view, ShadowLeaf& leaf, u32 page, cons
 bool WindowFiller::joins(const ShadowView& view, const ShadowLeaf& leaf, const SmallPage& middle, i32 distance) const {
     u32 n = static_cast<u32>(static_cast<i32>(middle.page) + distance), i = n % ShadowLeaf::pages;
     if (leaf.live.has(i) || !middle.first_entry) return false;
-    u64 value = read_entry(middle.first_entry + i * entry_bytes(view.key), entry_bytes(view.key));
+    u64 value = entry_of(view.key, middle.first_entry, i);
     auto found = showable(state_, memory_, view.key, leaf.directory_value, value);
     return found && found->offset == middle.offset + static_cast<u64>(static_cast<i64>(distance) * page_size) &&
            found->writable == middle.host_writable;

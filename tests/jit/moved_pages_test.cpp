@@ -55,10 +55,8 @@ struct World {
             a.mov(x86::ebx, x86::dword_ptr(x86::esi, offsetof(Step, cr3)));
             a.test(x86::ebx, x86::ebx);
             a.jz(done);
-            for (int page = 0; page < 2; ++page) {
-                a.mov(x86::ebp, x86::dword_ptr(x86::esi, offsetof(Step, clear_at)));
-                a.mov(x86::dword_ptr(x86::ebp, 4 * page), 0);
-            }
+            a.mov(x86::ebp, x86::dword_ptr(x86::esi, offsetof(Step, clear_at)));
+            for (int page = 0; page < 2; ++page) a.mov(x86::dword_ptr(x86::ebp, 4 * page), 0);
             a.mov(x86::ebp, x86::dword_ptr(x86::esi, offsetof(Step, entry_at)));
             a.mov(x86::dword_ptr(x86::ebp), program_entry);
             a.mov(x86::edx, x86::dword_ptr(x86::esi, offsetof(Step, second_entry)));
@@ -73,8 +71,8 @@ struct World {
         });
     }
 
-    // Loops, calls itself through the second page, by a register, by a table on the stack, and looks at the return
-    // addresses that it finds.
+    // Loops, calls itself, calls the second page and by a register, and mixes the return addresses that it finds into
+    // EAX.
     static std::vector<u8> program(bool first) {
         return assemble(0, [=](x86::Assembler& a) {
             auto start = a.newLabel(), there = a.newLabel(), here = a.newLabel(), out = a.newLabel();
@@ -181,6 +179,9 @@ TEST_CASE("moved pages: where the last address space still sees the page, it kee
 
 TEST_CASE("moved pages: with the switch off each place has translations of its own", "[jit][moves]") {
     std::vector<World::Place> places{{0, 10, 0, 500}, {1, 20, 0, 10}};
+    World on;
+    on.run(places, [] { return 100'000u; });
+    CHECK(on.statistics().blocks_moved > 0);
     World world;
     world.pair.bt.engine = [&] {
         TranslatorConfig config;
