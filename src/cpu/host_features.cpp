@@ -1,4 +1,4 @@
-// The host's CPUID (SDM 2, CPUID, leaves 1 and 7).
+// The host's CPUID (SDM 2, CPUID, leaves 0, 1 and 7).
 #include "cpu/host_features.hpp"
 
 #include <cpuid.h>
@@ -18,11 +18,23 @@ HostFeatures ask_host() {
     return features;
 }
 
+bool ask_for_amds() {
+    u32 highest = 0, ebx = 0, ecx = 0, edx = 0;
+    __get_cpuid(0, &highest, &ebx, &ecx, &edx);
+    constexpr u32 hygon = 0x6F677948;  // "Hygo" of "HygonGenuine"
+    return ebx == signature_AMD_ebx || ebx == hygon;
+}
+
 }  // namespace
 
 HostFeatures host_features() {
     static const HostFeatures features = ask_host();  // once: CPUID leaves a virtual host, for tens of microseconds
     return features;
+}
+
+bool host_is_amds() {
+    static const bool amds = ask_for_amds();
+    return amds;
 }
 
 }  // namespace vellum

@@ -26,4 +26,8 @@ constexpr HostFeatureName host_feature_names[] = {
 // Those of the processor that this runs on.
 HostFeatures host_features();
 
+// Where the manual leaves room, does the host do as AMD's processors (and Hygon's), not as Intel's? The interpreter
+// does as translated code, which shows it.
+bool host_is_amds();
+
 }  // namespace vellum

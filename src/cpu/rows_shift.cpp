@@ -13,6 +13,13 @@ u8 count_of(const Cpu& cpu, const Instruction& in, const Operand& operand) {
     return operand.kind == Operand::Kind::Immediate ? static_cast<u8>(in.immediate) : cpu.get8(1);
 }
 
+template <Shift operation, typename T>
+Fault rotate_by_immediate(Cpu& cpu, const Instruction& in) {
+    return update<T, false>(cpu, in, in.op[0], [&](T value) {
+        return alu::rotate_by<operation == Shift::Rol, T>(value, static_cast<u8>(in.immediate), cpu.state.eflags);
+    });
+}
+
 template <Shift operation, typename T, bool in_memory>
 Fault shift(Cpu& cpu, const Instruction& in) {
     u8 count = count_of(cpu, in, in.op[1]);
@@ -26,6 +33,14 @@ Execute pick_shift(const Instruction& in) {
                                       {shift<operation, u16, false>, shift<operation, u16, true>},
                                       {shift<operation, u32, false>, shift<operation, u32, true>}};
     return by_size[size_index(in.op[0].size)][in_memory(in.op[0])];
+}
+
+template <Shift operation>
+Execute pick_rotation(const Instruction& in) {
+    if (in.op[1].kind != Operand::Kind::Immediate || in_memory(in.op[0])) return pick_shift<operation>(in);
+    constexpr Execute by_size[] = {rotate_by_immediate<operation, u8>, rotate_by_immediate<operation, u16>,
+                                   rotate_by_immediate<operation, u32>};
+    return by_size[size_index(in.op[0].size)];
 }
 
 template <bool left, typename T, bool in_memory>
@@ -44,7 +59,7 @@ Execute pick_double_shift(const Instruction& in) {
 }
 
 constexpr Specialisation specialisations[] = {
-    {ZYDIS_MNEMONIC_ROL, pick_shift<Shift::Rol>},    {ZYDIS_MNEMONIC_ROR, pick_shift<Shift::Ror>},
+    {ZYDIS_MNEMONIC_ROL, pick_rotation<Shift::Rol>},    {ZYDIS_MNEMONIC_ROR, pick_rotation<Shift::Ror>},
     {ZYDIS_MNEMONIC_RCL, pick_shift<Shift::Rcl>},    {ZYDIS_MNEMONIC_RCR, pick_shift<Shift::Rcr>},
     {ZYDIS_MNEMONIC_SHL, pick_shift<Shift::Shl>},    {ZYDIS_MNEMONIC_SHR, pick_shift<Shift::Shr>},
     {ZYDIS_MNEMONIC_SAR, pick_shift<Shift::Sar>},    {ZYDIS_MNEMONIC_SHLD, pick_double_shift<true>},
@@ -52,8 +67,8 @@ constexpr Specialisation specialisations[] = {
 };
 
 constexpr InstructionRow rows[] = {
-    {ZYDIS_MNEMONIC_ROL, picked<pick_shift<Shift::Rol>>, TranslationClass::Ident},
-    {ZYDIS_MNEMONIC_ROR, picked<pick_shift<Shift::Ror>>, TranslationClass::Ident},
+    {ZYDIS_MNEMONIC_ROL, picked<pick_rotation<Shift::Rol>>, TranslationClass::Ident},
+    {ZYDIS_MNEMONIC_ROR, picked<pick_rotation<Shift::Ror>>, TranslationClass::Ident},
     {ZYDIS_MNEMONIC_RCL, picked<pick_shift<Shift::Rcl>>, TranslationClass::Ident},
     {ZYDIS_MNEMONIC_RCR, picked<pick_shift<Shift::Rcr>>, TranslationClass::Ident},
     {ZYDIS_MNEMONIC_SHL, picked<pick_shift<Shift::Shl>>, TranslationClass::Ident},

@@ -132,6 +132,9 @@ Fault execute_simd(Cpu& cpu, const Instruction& in) {
     operands.fpu.mxcsr = (state.fpu.mxcsr & mxcsr::control) | mxcsr::all_masks;
     load_general(cpu, in, operands);
     u32 offset = uses.memory ? cpu.effective_address(in) : 0;
+    bool stores = uses.memory && uses.memory->access & Operand::Write;
+    // Intel's processors set TOP before they store an MMX register, and leave it so when the store faults.
+    if (uses.mmx && stores && !host_is_amds()) x87::set_top(state.fpu, 0);
     if (uses.memory)
         if (Fault fault = read_memory(cpu, in, *uses.memory, offset, operands)) return fault;
 
@@ -144,7 +147,7 @@ Fault execute_simd(Cpu& cpu, const Instruction& in) {
         if (uses.mmx) enter_mmx(state.fpu);
         return fault;
     }
-    if (uses.memory && uses.memory->access & Operand::Write)
+    if (stores)
         if (Fault fault = cpu.write_bytes(in.memory.segment, offset, {operands.memory, uses.memory->size}))
             return fault;
 

@@ -37,11 +37,19 @@ struct MemoryAccess {
     u8 bytes;
 };
 
-// A store into memory that raises an unmasked exception other than precision is not done (SDM vol. 1, 8.5), but the
-// address is checked all the same.
+// A store into memory that raises an unmasked exception other than precision is not done (SDM vol. 1, 8.5). AMD's
+// processors check the address all the same, Intel's do not. Those write the first eight of ten bytes before the others
+// may fault.
 Fault store_result(Cpu& cpu, const MemoryAccess& to, const HostOperands& operands) {
-    if (x87::pending(operands.fpu) & ~x87::precision) return cpu.probe(to.segment, to.offset, to.bytes, Access::Write);
-    return cpu.write_bytes(to.segment, to.offset, {operands.memory, to.bytes});
+    bool done = !(x87::pending(operands.fpu) & ~x87::precision);
+    if (!done && !host_is_amds()) return Fault::none();
+    if (Fault fault = check_natural_alignment(cpu, to.segment, to.offset, to.bytes, Access::Write)) return fault;
+    if (!done) return cpu.probe(to.segment, to.offset, to.bytes, Access::Write);
+    std::span<const u8> bytes{operands.memory, to.bytes};
+    constexpr u8 first = 8;
+    if (to.bytes <= first || host_is_amds()) return cpu.write_bytes(to.segment, to.offset, bytes);
+    if (Fault fault = cpu.write_bytes(to.segment, to.offset, bytes.first(first))) return fault;
+    return cpu.write_bytes(to.segment, to.offset + first, bytes.subspan(first));
 }
 
 // Everything that works on the register stack.
@@ -61,10 +69,10 @@ Fault execute_arithmetic(Cpu& cpu, const Instruction& in) {
     MemoryAccess at{};
     if (memory) {
         at = {in.memory.segment, cpu.effective_address(in), memory->size};
-        Access access = memory->access & Operand::Write ? Access::Write : Access::Read;
-        if (Fault fault = check_natural_alignment(cpu, at.segment, at.offset, at.bytes, access)) return fault;
-        if (memory->access & Operand::Read)
+        if (memory->access & Operand::Read) {
+            if (Fault fault = check_natural_alignment(cpu, at.segment, at.offset, at.bytes, Access::Read)) return fault;
             if (Fault fault = cpu.read_bytes(at.segment, at.offset, {operands.memory, at.bytes})) return fault;
+        }
     }
     HostStubs::run_all(operands, code);
     if (memory && memory->access & Operand::Write)

@@ -94,6 +94,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     bool on_host_fault(HostFault& fault) override;
     bool answer_fault(HostFault& fault);
     bool source_faults_first(const HostFault& fault) const;
+    void set_flags_of_last_iteration();
     void anticipate_retry(View& view);
     bool try_fill(HostFault& fault, const Block& running);
     bool release_page(Linear address, const Block& running);
@@ -160,6 +161,12 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     } faulted_access_;
     u64 repeated_fault_address_ = 0, repeated_fault_rip_ = 0;
     u32 repeated_faults_ = 0;
+    // The host's CMPS or SCAS that faulted last.
+    struct StringComparison {
+        u32 bytes = 0;  // of an element; 0: it was another instruction
+        bool scans = false, repeated = false;
+    } faulted_comparison_;
+    static StringComparison comparison_at(u64 rip);
     enum class SiteFault : u8 { Other, NeedsHelp, Code, Rated } site_fault_{};  // of the access that faulted last
     std::optional<Physical> site_to_retranslate_;  // once the interpreter has done its instruction
     bool constant_replaced_ = false;               // what page_will_change is about to be told of is done

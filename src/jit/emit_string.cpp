@@ -26,6 +26,8 @@ void BlockEmitter::emit_string() {
         flush_stack_pointer();
         emit_counted_repeat();
     }
+    bool compares = (in().opcode & 0xF6) == 0xA6;  // CMPS, SCAS
+    if (repeated && compares && !config_.counting) e_.store64(word(runtime_.context->repeat_start), rcx);
     if (pointers & uses_source) e_.lea64(rsi, HostMem::at(rsi, r13));
     if (pointers & uses_destination) e_.lea64(rdi, HostMem::at(rdi, r13));
     if ((in().opcode & 1) && in().operand_size == 2) e_.byte(0x66);

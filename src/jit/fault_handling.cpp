@@ -3,6 +3,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
+
+#include "cpu/alu.hpp"
+#include "cpu/memory_access.hpp"
 
 namespace vellum {
 
@@ -21,14 +25,14 @@ bool is_poll(u64 rip) {
     return std::equal(std::begin(bytes), std::end(bytes), reinterpret_cast<const u8*>(rip));
 }
 
-// Bytes of an element that the CMPS at `rip` compares; 0: it is another instruction.
-u32 compared_bytes(u64 rip) {
-    const u8* at = reinterpret_cast<const u8*>(rip);
-    bool narrow = *at == 0x66;
-    at += narrow;
-    at += *at == 0xF3 || *at == 0xF2;
-    if (*at == 0xA6) return 1;
-    return *at != 0xA7 ? 0 : narrow ? 2 : 4;
+// The flags of comparing the elements behind which ESI and EDI are; both segments are flat.
+template <typename T>
+void compare_last_elements(Cpu& cpu, bool scans) {
+    u32 step = cpu.state.eflags & eflags::df ? ~u32{sizeof(T)} + 1 : u32{sizeof(T)};
+    OrFault<T> first = static_cast<T>(cpu.state.reg(Reg::Eax));
+    if (!scans) first = cpu.read<T>(Seg::Es, cpu.state.reg(Reg::Esi) - step);
+    auto second = cpu.read<T>(Seg::Es, cpu.state.reg(Reg::Edi) - step);
+    if (first && second) alu::binary<alu::Binary::Cmp, T>(*first, *second, cpu.state.eflags);
 }
 
 void swap_low_bytes(u64& value) { value = (value & ~u64{0xFFFF}) | (value & 0xFF) << 8 | (value >> 8 & 0xFF); }
@@ -74,16 +78,40 @@ bool Translator::release_page(Linear address, const Block& running) {
     return spaces_.fill(*view_, address, Access::Write).what == AddressSpaces::Fill::Mapped;
 }
 
+Translator::StringComparison Translator::comparison_at(u64 rip) {
+    const u8* at = reinterpret_cast<const u8*>(rip);
+    bool narrow = *at == 0x66;
+    at += narrow;
+    StringComparison found;
+    found.repeated = *at == 0xF3 || *at == 0xF2;
+    at += found.repeated;
+    found.scans = (*at & 0xFE) == 0xAE;
+    if (found.scans || (*at & 0xFE) == 0xA6) found.bytes = !(*at & 1) ? 1 : narrow ? 2 : 4;
+    return found;
+}
+
 // Processors differ in which operand of CMPS they read first (Intel's: the source, AMD's: the destination). The guest's
 // reads the source first, so that its fault comes first, and the destination's page is not marked accessed then.
 bool Translator::source_faults_first(const HostFault& fault) const {
-    u32 bytes = compared_bytes(fault.rip);
+    auto [bytes, scans, repeated] = comparison_at(fault.rip);
     u64 source = fault.registers[rsi];
-    if (bytes == 0 || fault.address - source < bytes) return false;
+    if (bytes == 0 || scans || fault.address - source < bytes) return false;
     Privilege privilege = view_->user ? Privilege::User : Privilege::Supervisor;
     for (u64 at : {source, source + bytes - 1})
         if (!cpu_.mmu.walk(static_cast<Linear>(low_half(at)), Access::Read, privilege)) return true;
     return false;
+}
+
+// A repeated CMPS or SCAS that faults has left the flags of its last iteration (AMD's processors) or those from before
+// all of them (Intel's, SDM 2, CMPS; unless the host was interrupted in between). The guest sees the former, always.
+void Translator::set_flags_of_last_iteration() {
+    auto [bytes, scans, repeated] = std::exchange(faulted_comparison_, {});
+    if (bytes == 0 || !repeated || static_cast<u32>(cache_.context().repeat_start) == state_.reg(Reg::Ecx)) return;
+    switch (bytes) {
+        case 1: return compare_last_elements<u8>(cpu_, scans);
+        case 2: return compare_last_elements<u16>(cpu_, scans);
+        default: return compare_last_elements<u32>(cpu_, scans);
+    }
 }
 
 void Translator::anticipate_retry(View& view) {
@@ -179,6 +207,7 @@ bool Translator::answer_fault(HostFault& fault) {
         site_fault_ = SiteFault::Rated;
     }
     if (entry.swapped != SideEntry::not_swapped) swap_low_bytes(fault.registers[entry.swapped]);
+    faulted_comparison_ = comparison_at(fault.rip);
     leave_at(fault, *block, entry, ExitSite::Kind::Fault);
     faulted_access_.eip = fault_exit_.eip;
     note_faulting_site(*block, entry.index);

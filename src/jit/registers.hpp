@@ -53,7 +53,7 @@ struct alignas(64) JitContext {
     u64 (*store_target)(void*, u32, const ExitSite*) = nullptr;  // of a checked store, given `owner`; 0: leave
     void* owner = nullptr;
     const Place* place = nullptr;  // where translated code runs, if ways lead from there (crossings.hpp)
-    u64 repeat_start = 0;          // ECX before a repeated string instruction (counting mode)
+    u64 repeat_start = 0;          // ECX before a repeated CMPS or SCAS; counting mode: before any repetition
     LoadedSegments loaded_segments;
     FxImage fpu;  // where FXSAVE writes; the guest's image must not get bytes 288-415
 };

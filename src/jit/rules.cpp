@@ -195,6 +195,11 @@ constexpr Mnemonic unchecked_by_hosts[] = {
     ZYDIS_MNEMONIC_SHA256MSG1, ZYDIS_MNEMONIC_SHA256MSG2, ZYDIS_MNEMONIC_SHA256RNDS2,
 };
 
+// Stores that are not done where they raise an unmasked exception. Intel's processors then do not look at the address,
+// so that it must not be checked before.
+constexpr Mnemonic stores_of_results[] = {ZYDIS_MNEMONIC_FST,   ZYDIS_MNEMONIC_FSTP,   ZYDIS_MNEMONIC_FIST,
+                                          ZYDIS_MNEMONIC_FISTP, ZYDIS_MNEMONIC_FISTTP, ZYDIS_MNEMONIC_FBSTP};
+
 bool is_in(std::span<const Mnemonic> list, Mnemonic m) { return std::find(list.begin(), list.end(), m) != list.end(); }
 
 bool is_x87(const Instruction& in) { return in.opcode_map == 0 && in.opcode >= 0xD8 && in.opcode <= 0xDF; }
@@ -259,6 +264,8 @@ Rule fpu_rule(const Instruction& in, const CodeMode& mode) {
     if (mode.fpu_traps() || (is_sse(in) && mode.sse_traps())) return Rule::Interpret;
     if (is_in(interpreted_fpu, in.mnemonic)) return Rule::Interpret;
     if (in.has_memory && is_in(unchecked_by_hosts, in.mnemonic)) return Rule::Interpret;
+    bool checked_before = in.has_memory && mode.use(in.memory.segment) != SegmentUse::Flat;
+    if (checked_before && !host_is_amds() && is_in(stores_of_results, in.mnemonic)) return Rule::Interpret;
     return operands_are_translatable(in, mode) ? Rule::Ident : Rule::Interpret;
 }
 

@@ -89,7 +89,7 @@ std::optional<OracleEnd> run_guest(Guest& guest, const Decoder& decoder, bool sp
         in.row = find_row(in);
         if (step > 0 && leaves_flags_of_its_own(in.mnemonic)) return {};
         if (!in.row || !stays_near(guest.cpu, in) || is_misaligned_sha(guest.cpu, in)) return {};
-        ignored.executes(in);
+        ignored.executes(guest.cpu, in);
         Execute execute = special ? specialised(in) : in.row->execute;
         Fault fault = execute(guest.cpu, in);
         if (fault.kind == Fault::Kind::Exception && leaves_half_done(in)) return {};
@@ -125,12 +125,17 @@ struct Comparison {
         ++compared;
 
         if (ignored.alignment_varies(*ours, end)) return;
+        ignored.ends(*ours);
         std::vector<std::string> differences;
         compare_end(differences, *ours, end, ignored);
         compare_state(differences, guest.registers(), real, ignored);
-        compare_bytes(differences, "code", guest.code(), oracle.code());
-        compare_bytes(differences, "data", guest.data(), oracle.data());
-        compare_bytes(differences, "stack", guest.stack(), oracle.stack());
+        auto compare_pages = [&](const char* what, u32 linear, const std::vector<u8>& our, std::span<u8> host) {
+            ignored.overlook_push(linear, host, [&](u32 at) { return our[at]; });
+            compare_bytes(differences, what, our, host);
+        };
+        compare_pages("code", L::code, guest.code(), oracle.code());
+        compare_pages("data", L::data, guest.data(), oracle.data());
+        compare_pages("stack", L::stack, guest.stack(), oracle.stack());
         if (!differences.empty()) note(piece, start, differences);
     }
 

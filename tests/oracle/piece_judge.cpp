@@ -72,9 +72,9 @@ bool Judge::strayed() {
     return std::exchange(strayed_, false);
 }
 
-void Judge::run_host(const Piece& piece, const PieceMemory& memory, const Walk& walk, Verdict& verdict) {
-    auto ours = interp_.end();
-    if (!ours) return;
+void Judge::run_host(const Piece& piece, const PieceMemory& memory, Walk& walk, Verdict& verdict) {
+    auto end = interp_.end();
+    if (!end) return;
     std::memcpy(host_->code().data(), code_.data(), L::code_bytes);
     std::memcpy(host_->data().data(), memory.data.data(), L::data_bytes);
     std::memcpy(host_->stack().data(), memory.stack.data(), L::stack_bytes);
@@ -82,12 +82,15 @@ void Judge::run_host(const Piece& piece, const PieceMemory& memory, const Walk& 
     host_end_ = host_->run(mode_, host_state_);
     verdict.on_host = true;
     auto& d = verdict.of_interp;
-    if (walk.tolerance.alignment_varies(ours->how, host_end_)) return;
-    compare_end(d, ours->how, host_end_, walk.tolerance);
-    compare_state(d, ours->registers, host_state_, walk.tolerance);
-    auto compare_pages = [&](std::string_view what, u32 linear, std::span<const u8> real) {
+    if (walk.tolerance.alignment_varies(end->how, host_end_)) return;
+    walk.tolerance.ends(end->how);
+    compare_end(d, end->how, host_end_, walk.tolerance);
+    compare_state(d, end->registers, host_state_, walk.tolerance);
+    auto compare_pages = [&](std::string_view what, u32 linear, std::span<u8> real) {
+        auto ours = [&](u32 at) { return interp_.piece_page(linear + (at & ~page_offset_mask)); };
+        walk.tolerance.overlook_push(linear, real, [&](u32 at) { return ours(at)[at & page_offset_mask]; });
         for (u32 at = 0; at < real.size(); at += page_size)
-            compare_bytes(d, what, interp_.piece_page(linear + at), real.subspan(at, page_size), at);
+            compare_bytes(d, what, ours(at), real.subspan(at, page_size), at);
     };
     compare_pages("code", L::code, host_->code());
     compare_pages("data", L::data, host_->data());

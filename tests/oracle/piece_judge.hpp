@@ -52,7 +52,7 @@ class Judge {
     void begin_again();
 
  private:
-    void run_host(const Piece& piece, const PieceMemory& memory, const Walk& walk, Verdict& verdict);
+    void run_host(const Piece& piece, const PieceMemory& memory, Walk& walk, Verdict& verdict);
     void run_translator(const Piece& piece, const PieceMemory& memory, const Walk& walk, Verdict& verdict);
     std::vector<std::string> compare_both_again(const Piece& piece, const PieceMemory& memory, std::string_view when);
     void run_in_terms(const Piece& piece, const PieceMemory& memory, Verdict& verdict);

@@ -20,8 +20,20 @@ constexpr u64 top = 0x100000000;  // the sanitizer has its own use for the pages
 #else
 constexpr u64 top = 0xFFFFFF00;
 #endif
+constexpr u32 last_whole = 0xFFFFFFF0;  // where the largest operands end with 4 GiB
 
 constexpr const char* register_names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
+
+// The linear address of the last so many bytes that were pushed.
+u32 stack_below(const Cpu& cpu, u32 bytes) {
+    const Segment& stack = cpu.state.segment(Seg::Ss);
+    u32 offset = static_cast<u32>(cpu.state.gpr[4]) - bytes;
+    return static_cast<u32>(stack.base + (stack.big() ? offset : offset & 0xFFFF));
+}
+
+bool is_of_memory(const OracleEnd& end) {
+    return end.vector == vector::ss || end.vector == vector::gp || end.vector == vector::pf || end.vector == vector::ac;
+}
 
 bool memory_is_near(const Cpu& cpu, const Instruction& in) {
     u32 address = cpu.effective_address(in);
@@ -43,7 +55,9 @@ bool is_near(u32 address) {
     for (auto [first, bytes] : {std::pair{L::data, L::data_bytes + L::read_only_bytes},
                                 std::pair{L::stack, L::stack_bytes}, std::pair{L::code, L::code_bytes}})
         if (address >= first - margin && address < first + bytes + margin) return true;
-    return address < 0xF000 || address >= top;
+    // An operand over the end of 4 GiB: #GP here, as by AMD's processors; Intel's go on at the other end (SDM 3A 5.3).
+    bool over_the_end = !host_is_amds() && address > last_whole;
+    return address < 0xF000 || (address >= top && !over_the_end);
 }
 
 bool stays_near(const Cpu& cpu, const Instruction& in) {
@@ -65,6 +79,9 @@ bool stays_near(const Cpu& cpu, const Instruction& in) {
     bool uses_stack = in.row->translation != TranslationClass::Ident && !strings;
     if (!flat_stack || !uses_stack) return true;
     bool frame = in.mnemonic == ZYDIS_MNEMONIC_ENTER || in.mnemonic == ZYDIS_MNEMONIC_LEAVE;
+    constexpr u32 most_pushed = 256;
+    bool down_to_the_end = reg(Reg::Esp) < most_pushed || (frame && reg(Reg::Ebp) < most_pushed);
+    if (!host_is_amds() && down_to_the_end) return false;
     return is_near(reg(Reg::Esp)) && (!frame || (is_near(reg(Reg::Ebp)) && is_near(reg(Reg::Ebp) - 128)));
 }
 
@@ -74,29 +91,41 @@ bool is_misaligned_sha(const Cpu& cpu, const Instruction& in) {
     return sha && in.has_memory && (cpu.state.segment(in.memory.segment).base + cpu.effective_address(in)) % 16 != 0;
 }
 
-void Tolerance::executes(const Instruction& in) {
+void Tolerance::executes(const Cpu& cpu, const Instruction& in) {
     // The order in which the bytes of an image are read is the processor's own affair. (AMD's begin FXRSTOR with the
     // last one.)
     bool image = in.mnemonic == ZYDIS_MNEMONIC_FLDENV || in.mnemonic == ZYDIS_MNEMONIC_FRSTOR ||
                  in.mnemonic == ZYDIS_MNEMONIC_FXRSTOR;
-    image_bytes = image ? 512 : 0;
     // So it is whether CALL looks at its target or at the stack first; here it does as the manual's pseudocode.
     order_of_faults = in.mnemonic == ZYDIS_MNEMONIC_CALL;
+    // Intel's have written the return address by then.
+    pushed_bytes = order_of_faults && !host_is_amds() ? in.operand_size : 0;
+    pushed_at = stack_below(cpu, pushed_bytes);
+    // The flags after a fault are those of the iteration before (AMD's, ours), or from before all of them (Intel's).
+    bool compares = in.opcode_map == 0 && ((in.opcode & 0xFE) == 0xA6 || (in.opcode & 0xFE) == 0xAE);
+    flags_vary_at_fault = compares && (in.rep || in.repne) && !host_is_amds();
     // And which operand of CMPS is read first: Intel's processors begin with the source, AMD's with the destination.
     order_of_reads = in.opcode_map == 0 && (in.opcode & 0xFE) == 0xA6;
+    // Intel's compare with the lower bound before they read the upper one.
+    bound_by_bound = in.mnemonic == ZYDIS_MNEMONIC_BOUND && !host_is_amds();
+    // Intel's tell where the half of a masked store's operand begins that has a byte to be written.
     bool masked = in.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ || in.mnemonic == ZYDIS_MNEMONIC_MASKMOVDQU;
+    image_bytes = image ? 512 : masked && !host_is_amds() ? 16 : 0;
     auto wide = [](const Operand& o) { return o.kind == Operand::Kind::Memory && o.size >= 16; };
     alignment_may_vary = masked || std::any_of(in.op.begin(), in.op.end(), wide);
     dot_product |= in.mnemonic == ZYDIS_MNEMONIC_DPPS || in.mnemonic == ZYDIS_MNEMONIC_DPPD;
     if (leaves_flags_of_its_own(in.mnemonic)) flags = in.flags_undefined;
 }
 
+void Tolerance::ends(const OracleEnd& ours) {
+    if (ours.vector != vector::gp) pushed_bytes = 0;
+    if (flags_vary_at_fault && is_of_memory(ours)) flags |= eflags::arithmetic;
+}
+
 bool Tolerance::other_fault(const OracleEnd& ours, const OracleEnd& real) const {
-    auto of_memory = [](u8 vector) {
-        return vector == vector::ss || vector == vector::gp || vector == vector::pf || vector == vector::ac;
-    };
     if (order_of_faults) return ours.vector == vector::gp && real.vector != vector::gp;
-    return order_of_reads && of_memory(ours.vector) && of_memory(real.vector);
+    if (bound_by_bound && real.vector == vector::br) return is_of_memory(ours);
+    return order_of_reads && is_of_memory(ours) && is_of_memory(real);
 }
 
 bool Tolerance::alignment_varies(const OracleEnd& ours, const OracleEnd& real) const {

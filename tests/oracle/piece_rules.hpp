@@ -25,7 +25,19 @@ struct Tolerance {
     u32 image_bytes = 0;  // of an operand whose bytes may be read in any order: either address of a fault may be told
     bool order_of_faults = false, order_of_reads = false, alignment_may_vary = false, dot_product = false;
 
-    void executes(const Instruction& in);
+    bool flags_vary_at_fault = false, bound_by_bound = false;
+    u32 pushed_at = 0, pushed_bytes = 0;  // below the stack, by a CALL that faulted
+
+    void executes(const Cpu& cpu, const Instruction& in);  // before it does
+    void ends(const OracleEnd& ours);
+    // Has the processor's pages from `linear` on hold what ours hold where only it has pushed; `ours` gives a byte by
+    // its offset.
+    template <typename Ours>
+    void overlook_push(u32 linear, std::span<u8> real, Ours ours) const {
+        u32 first = pushed_at - linear;
+        for (u32 at = first; at != first + pushed_bytes; ++at)
+            if (at < real.size()) real[at] = ours(at);
+    }
     // May both be right, since the processor chooses which of two faults it tells of?
     bool other_fault(const OracleEnd& ours, const OracleEnd& real) const;
     // Has only ours seen an operand that is not aligned, where the manual leaves that to the processor?
