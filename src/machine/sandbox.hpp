@@ -7,7 +7,7 @@
 namespace vellum {
 
 // The address and thread sanitizers open files, start a symbolizer and trace their own process when they report.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef VELLUM_SANITIZED
 constexpr bool sandbox_suits_this_build = false;
 #else
 constexpr bool sandbox_suits_this_build = true;

@@ -1,8 +1,10 @@
 // Sums of the paging structures, and the guest watched for changes of them.
 #include "stale_tables.hpp"
 
+#include <array>
 #include <cstring>
 #include <map>
+#include <memory>
 
 namespace vellum::fuzz {
 
@@ -14,13 +16,21 @@ constexpr u32 patience = 4;
 
 void mix(u64& sum, u64 value) { sum = (sum ^ value) * 0x9E3779B97F4A7C15 + 1; }
 
-// What the tables of this moment say, but for A and D.
+// A and D of each entry that was ever reached, by its address.
+using Marks = std::array<u8, CodeLayout::ram_bytes / 4>;
+
+// What the tables of this moment say but for A and D, and whether an entry has lost one of these: processors do not take
+// them away, so the guest did.
 class Tables {
  public:
-    explicit Tables(CodeMachine& machine)
-        : machine_{machine}, wide_{(machine.state().cr4 & cr4::pae) != 0} {}
+    Tables(CodeMachine& machine, Marks& marks)
+        : machine_{machine}, marks_{marks}, wide_{(machine.state().cr4 & cr4::pae) != 0}, sum_{find_sum()} {}
 
-    u64 sum() {
+    u64 sum() const { return sum_; }
+    bool lost_marks() const { return lost_marks_; }
+
+ private:
+    u64 find_sum() {
         const CpuState& state = machine_.state();
         if (!state.paging()) return 0;
         if (!wide_) return of_directory(state.cr3 & ~u64{page_offset_mask});
@@ -30,7 +40,6 @@ class Tables {
         return sum;
     }
 
- private:
     template <typename Visit>
     void each_entry(u64 page, Visit visit) {
         if (page + page_size > CodeLayout::ram_bytes) return;
@@ -39,6 +48,9 @@ class Tables {
         for (u32 at = 0; at < page_size; at += size) {
             u64 entry = 0;
             std::memcpy(&entry, bytes + at, size);
+            u8& marks = marks_[(page + at) / 4];
+            lost_marks_ |= (marks & ~entry) != 0;
+            marks = static_cast<u8>(entry & accessed_or_dirty);
             visit(entry & ~accessed_or_dirty);
         }
     }
@@ -57,8 +69,10 @@ class Tables {
     }
 
     CodeMachine& machine_;
-    bool wide_;
+    Marks& marks_;
+    bool wide_, lost_marks_ = false;
     std::map<u64, u64> tables_;
+    u64 sum_;
 };
 
 // INVLPG flushes one page; while there are global pages, MOV CR3 leaves them.
@@ -71,23 +85,29 @@ bool flushes_in_part(CodeMachine& machine) {
 
 bool stale_translations_possible(CodeMachine& machine, const CodeInput& input, u32 last_slice) {
     machine.begin(input);
-    u64 flushed = machine.flushes(), trusted = Tables{machine}.sum();
+    auto marks = std::make_unique<Marks>();
+    u64 flushed = machine.flushes(), trusted = Tables{machine, *marks}.sum();
     u32 untrusted_for = 0;
-    bool partial = false;
+    bool partial = false, unmarked = false;
     for (u32 slice = 0; slice <= last_slice; ++slice) {
         machine.begin_slice(input, slice);
         for (u32 i = 0; i <= input.header.slice; ++i) {
-            u64 now = Tables{machine}.sum();
-            if (machine.flushes() != flushed && !partial) trusted = now;
+            Tables now{machine, *marks};
+            unmarked |= now.lost_marks();
+            if (machine.flushes() != flushed && !partial) {
+                trusted = now.sum();
+                unmarked = false;
+            }
             flushed = machine.flushes();
-            untrusted_for = now == trusted ? 0 : untrusted_for + 1;
+            untrusted_for = now.sum() == trusted && !unmarked ? 0 : untrusted_for + 1;
             if (untrusted_for > patience) return true;
             partial = flushes_in_part(machine);
             if (Stop stop = machine.run(1); stop == Stop::Halted || stop == Stop::TripleFault) break;
         }
     }
     bool just_flushed = machine.flushes() != flushed && !partial;
-    return !just_flushed && Tables{machine}.sum() != trusted;
+    Tables last{machine, *marks};
+    return !just_flushed && (unmarked || last.lost_marks() || last.sum() != trusted);
 }
 
 }  // namespace vellum::fuzz

@@ -7,8 +7,8 @@
 namespace vellum::fuzz {
 
 // Runs the input again on `machine`, instruction by instruction, to the end of `last_slice`. True when the paging
-// structures that CR3 reaches were changed, and the guest went on for longer than a change and its flush take, or did
-// not flush at all.
+// structures that CR3 reaches were changed (A and D count where the guest takes them away), and the guest went on for
+// longer than a change and its flush take, or did not flush at all.
 bool stale_translations_possible(CodeMachine& machine, const CodeInput& input, u32 last_slice);
 
 }  // namespace vellum::fuzz

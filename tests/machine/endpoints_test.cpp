@@ -87,8 +87,8 @@ TEST_CASE("endpoints: checking makes nothing and tells what opening would") {
 TEST_CASE("endpoints: a socket carries bytes both ways, to one peer after the other") {
     TemporaryFolder folder;
     auto files = make_direct_file_access();
-    EventLoop loop;
     Heard heard;
+    EventLoop loop;
     std::string path = folder.file("line");
     {
         auto sink =
@@ -113,9 +113,9 @@ TEST_CASE("endpoints: a socket carries bytes both ways, to one peer after the ot
 TEST_CASE("endpoints: input that is not wanted stays outside until it is") {
     TemporaryFolder folder;
     auto files = make_direct_file_access();
-    EventLoop loop;
     Heard heard;
     std::atomic<bool> wanted = true;
+    EventLoop loop;  // the last: its thread asks the others
     auto sink = open_endpoint(
         "--serial", {Endpoint::Kind::Unix, folder.file("line")}, loop, *files,
         [&](std::span<const u8> bytes) {
