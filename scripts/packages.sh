@@ -5,7 +5,7 @@ build_packages="g++ cmake ninja-build pkg-config libzydis-dev libsdl2-dev libfmt
 guest_packages="cpio kmod gzip"
 test_packages="catch2 libasmjit-dev zlib1g-dev gcc-multilib grub-pc-bin grub-common xorriso mtools xvfb xdotool scrot
   e2fsprogs python3"
-fuzz_packages="clang-16 libclang-rt-16-dev"
+sanitizer_packages="clang-16 libclang-rt-16-dev llvm-16"
 
 # install_packages NAME...: installs those that are missing, by name, as root or through sudo.
 install_packages() {
