@@ -3,9 +3,6 @@
 // EFLAGS and merges the six arithmetic flags into it. No guest memory here; see operands.hpp.
 #pragma once
 
-#include <array>
-#include <utility>
-
 #include "cpu/state.hpp"
 
 namespace vellum::alu {
@@ -110,34 +107,6 @@ T shift(T a, u8 count, u32& flags) {
             : "cc");
     flags = merge(flags, ax);
     return a;
-}
-
-// ROL and ROR of a register by an immediate, as the host's same form does it: where OF is undefined (counts from 2 on),
-// Intel's processors have another one than for a count in CL or an operand in memory.
-template <bool left, typename T, u8 count>
-T rotate_by(T a, u32& flags) {
-    u16 ax = to_ax(flags);
-    if constexpr (left)
-        asm("add $0x7F, %%al\n\tsahf\n\trol %[n], %[a]\n\tlahf\n\tseto %%al"
-            : [a] "+&r"(a), "+&a"(ax)
-            : [n] "i"(count)
-            : "cc");
-    else
-        asm("add $0x7F, %%al\n\tsahf\n\tror %[n], %[a]\n\tlahf\n\tseto %%al"
-            : [a] "+&r"(a), "+&a"(ax)
-            : [n] "i"(count)
-            : "cc");
-    flags = merge(flags, ax);
-    return a;
-}
-
-// `count` is masked to five bits.
-template <bool left, typename T>
-T rotate_by(T a, u8 count, u32& flags) {
-    constexpr auto by_count = []<std::size_t... n>(std::index_sequence<n...>) {
-        return std::array{rotate_by<left, T, static_cast<u8>(n)>...};
-    }(std::make_index_sequence<32>{});
-    return by_count[count & 31](a, flags);
 }
 
 // SHLD and SHRD; T is u16 or u32. A 16-bit count over 16 is undefined: whatever the host makes of it.

@@ -13,18 +13,25 @@ u8 count_of(const Cpu& cpu, const Instruction& in, const Operand& operand) {
     return operand.kind == Operand::Kind::Immediate ? static_cast<u8>(in.immediate) : cpu.get8(1);
 }
 
+// OF is undefined for counts from 2 on. That of the 286, the 386 and AMD's processors is as for a count of 1: what the
+// last bit did. Intel's later ones have others, and not the same for each form; there it is worked out, as the
+// translator does (emit_ident.cpp).
 template <Shift operation, typename T>
-Fault rotate_by_immediate(Cpu& cpu, const Instruction& in) {
-    return update<T, false>(cpu, in, in.op[0], [&](T value) {
-        return alu::rotate_by<operation == Shift::Rol, T>(value, static_cast<u8>(in.immediate), cpu.state.eflags);
-    });
+T shift_as_ever(T value, u8 count, u32& flags) {
+    T result = alu::shift<operation, T>(value, count, flags);
+    if (host_is_amds() || (count & 31) == 0) return result;
+    constexpr bool left = operation == Shift::Rol || operation == Shift::Rcl || operation == Shift::Shl;
+    constexpr u32 top = sizeof(T) * 8 - 1;
+    u32 other = left ? flags & eflags::cf : result >> (top - 1) & 1;
+    flags = (flags & ~eflags::of) | ((result >> top & 1) != other ? eflags::of : 0);
+    return result;
 }
 
 template <Shift operation, typename T, bool in_memory>
 Fault shift(Cpu& cpu, const Instruction& in) {
     u8 count = count_of(cpu, in, in.op[1]);
     return update<T, in_memory>(cpu, in, in.op[0],
-                                [&](T value) { return alu::shift<operation, T>(value, count, cpu.state.eflags); });
+                                [&](T value) { return shift_as_ever<operation, T>(value, count, cpu.state.eflags); });
 }
 
 template <Shift operation>
@@ -33,14 +40,6 @@ Execute pick_shift(const Instruction& in) {
                                       {shift<operation, u16, false>, shift<operation, u16, true>},
                                       {shift<operation, u32, false>, shift<operation, u32, true>}};
     return by_size[size_index(in.op[0].size)][in_memory(in.op[0])];
-}
-
-template <Shift operation>
-Execute pick_rotation(const Instruction& in) {
-    if (in.op[1].kind != Operand::Kind::Immediate || in_memory(in.op[0])) return pick_shift<operation>(in);
-    constexpr Execute by_size[] = {rotate_by_immediate<operation, u8>, rotate_by_immediate<operation, u16>,
-                                   rotate_by_immediate<operation, u32>};
-    return by_size[size_index(in.op[0].size)];
 }
 
 template <bool left, typename T, bool in_memory>
@@ -59,7 +58,7 @@ Execute pick_double_shift(const Instruction& in) {
 }
 
 constexpr Specialisation specialisations[] = {
-    {ZYDIS_MNEMONIC_ROL, pick_rotation<Shift::Rol>},    {ZYDIS_MNEMONIC_ROR, pick_rotation<Shift::Ror>},
+    {ZYDIS_MNEMONIC_ROL, pick_shift<Shift::Rol>},    {ZYDIS_MNEMONIC_ROR, pick_shift<Shift::Ror>},
     {ZYDIS_MNEMONIC_RCL, pick_shift<Shift::Rcl>},    {ZYDIS_MNEMONIC_RCR, pick_shift<Shift::Rcr>},
     {ZYDIS_MNEMONIC_SHL, pick_shift<Shift::Shl>},    {ZYDIS_MNEMONIC_SHR, pick_shift<Shift::Shr>},
     {ZYDIS_MNEMONIC_SAR, pick_shift<Shift::Sar>},    {ZYDIS_MNEMONIC_SHLD, pick_double_shift<true>},
@@ -67,8 +66,8 @@ constexpr Specialisation specialisations[] = {
 };
 
 constexpr InstructionRow rows[] = {
-    {ZYDIS_MNEMONIC_ROL, picked<pick_rotation<Shift::Rol>>, TranslationClass::Ident},
-    {ZYDIS_MNEMONIC_ROR, picked<pick_rotation<Shift::Ror>>, TranslationClass::Ident},
+    {ZYDIS_MNEMONIC_ROL, picked<pick_shift<Shift::Rol>>, TranslationClass::Ident},
+    {ZYDIS_MNEMONIC_ROR, picked<pick_shift<Shift::Ror>>, TranslationClass::Ident},
     {ZYDIS_MNEMONIC_RCL, picked<pick_shift<Shift::Rcl>>, TranslationClass::Ident},
     {ZYDIS_MNEMONIC_RCR, picked<pick_shift<Shift::Rcr>>, TranslationClass::Ident},
     {ZYDIS_MNEMONIC_SHL, picked<pick_shift<Shift::Shl>>, TranslationClass::Ident},

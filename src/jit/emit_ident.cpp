@@ -191,14 +191,20 @@ void BlockEmitter::emit_modrm() {
     if (i.names_stack_register && reg == 4 && !reg_field_is_extension(i)) reg = r12;
     if (!i.has_memory) {
         if (i.names_stack_register && rm == 4) rm = r12;
+        bool overflow = must_set_overflow();
+        if (overflow) e_.mov64(r11, rcx);
         e_.op(o, reg, rm);
-        return emit_register_tail(tail);
+        emit_register_tail(tail);
+        if (overflow) set_overflow_of_register(rm);
+        return;
     }
     if (!must_swap()) {
         bool by_gs = i.names_high_byte || is_bit_string(o);  // the only form without REX; the one that wraps
         HostMem memory = by_gs ? window_operand() : memory_operand(memory_bytes());
         e_.op(o, reg, memory);
-        return e_.raw(tail);
+        e_.raw(tail);
+        if (must_set_overflow()) set_overflow_of_memory(memory);
+        return;
     }
     HostMem memory = memory_operand(memory_bytes(), true);
     u8 exchanged = reg - 4;  // the register whose high byte the instruction names
@@ -229,6 +235,7 @@ void BlockEmitter::emit_checked_store() {
     o.immediate_bytes = static_cast<u8>(tail.size());
     e_.op(o, absolute ? u8{0} : static_cast<u8>((i.modrm >> 3) & 7), HostMem::at(r8));
     e_.raw(tail);
+    if (must_set_overflow()) set_overflow_of_memory(HostMem::at(r8));
 }
 
 }  // namespace vellum

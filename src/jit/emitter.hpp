@@ -115,6 +115,12 @@ class BlockEmitter {
                            static_cast<i32>(offsetof(CpuState, seg) + static_cast<u32>(s) * sizeof(Segment) + field));
     }
 
+    // --- emit_shift.cpp
+    bool must_set_overflow() const;
+    void set_overflow(u32 bytes, u8 count);
+    void set_overflow_of_register(u8 host);
+    void set_overflow_of_memory(const HostMem& memory);
+
     // --- operands and IDENT (emit_memory.cpp, emit_ident.cpp)
     HostMem memory_operand(u32 bytes, bool in_r8 = false);
     HostMem window_operand() const;

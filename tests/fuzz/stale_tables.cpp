@@ -19,8 +19,8 @@ void mix(u64& sum, u64 value) { sum = (sum ^ value) * 0x9E3779B97F4A7C15 + 1; }
 // A and D of each entry that was ever reached, by its address.
 using Marks = std::array<u8, CodeLayout::ram_bytes / 4>;
 
-// What the tables of this moment say but for A and D, and whether an entry has lost one of these: processors do not take
-// them away, so the guest did.
+// What the tables of this moment say but for A and D, and whether an entry has lost one of these: processors do not
+// take them away, so the guest did.
 class Tables {
  public:
     Tables(CodeMachine& machine, Marks& marks)

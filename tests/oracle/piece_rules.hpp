@@ -21,7 +21,7 @@ bool is_misaligned_sha(const Cpu& cpu, const Instruction& in);
 
 // What need not agree, by the instructions that a piece executed.
 struct Tolerance {
-    u32 flags = 0;
+    u32 flags = 0, flags_before = 0;  // before the last instruction
     u32 image_bytes = 0;  // of an operand whose bytes may be read in any order: either address of a fault may be told
     bool order_of_faults = false, order_of_reads = false, alignment_may_vary = false, dot_product = false;
 
@@ -29,6 +29,8 @@ struct Tolerance {
     u32 pushed_at = 0, pushed_bytes = 0;  // below the stack, by a CALL that faulted
 
     void executes(const Cpu& cpu, const Instruction& in);  // before it does
+    // Does it read OF behind a shift or rotation that left it undefined? (Here it is always as AMD's have it.)
+    bool hides(const Instruction& in) const;
     void ends(const OracleEnd& ours);
     // Has the processor's pages from `linear` on hold what ours hold where only it has pushed; `ours` gives a byte by
     // its offset.

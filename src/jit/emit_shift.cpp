@@ -1,0 +1,64 @@
+// OF behind shifts and rotations by other counts than 1, where the manual leaves it undefined: that of the 286, the 386
+// and AMD's processors is what the last bit did, and Intel's have others. On such hosts it is set right where somebody
+// may read it; rows_shift.cpp does the same.
+#include "cpu/host_features.hpp"
+#include "jit/emitter.hpp"
+
+namespace vellum {
+
+namespace {
+
+constexpr u8 rcl = 2, rcr = 3;  // as ModRM.reg of D0 to D3 has them
+
+bool has_count(u8 opcode) { return opcode == 0xC0 || opcode == 0xC1 || opcode == 0xD2 || opcode == 0xD3; }
+bool is_by_cl(const Instruction& in) { return in.opcode >= 0xD2; }
+
+}  // namespace
+
+bool BlockEmitter::must_set_overflow() const {
+    const Instruction& i = in();
+    if (i.opcode_map != 0 || !has_count(i.opcode) || host_is_amds()) return false;
+    if (!is_by_cl(i) && (i.immediate & 31) < 2) return false;
+    return guest_.flags_live[index_] & eflags::of;
+}
+
+// The result in r8. A rotation through CF by 1 and back leaves all as it was but OF: of RCR and then RCL, that is CF
+// and the top bit XORed, of RCL and then RCR the two top bits. `count` has CL; a masked count of 0 changes no flag.
+void BlockEmitter::set_overflow(u32 bytes, u8 count) {
+    u32 unchanged = 0;
+    if (is_by_cl(in())) {
+        e_.lea32(r10, HostMem::at(count, count));
+        e_.lea32(r10, HostMem::at(r10, r10));
+        e_.lea32(r10, HostMem::at(r10, r10));  // bits 0 to 4 of the count in bits 3 to 7
+        e_.mov64(r9, rcx);
+        e_.movzx8(rcx, r10);
+        unchanged = e_.jrcxz_forward();
+    }
+    bool left = !((in().modrm >> 3) & 1);  // ROL, RCL, SHL and its double
+    HostOpcode by_one{.code = static_cast<u8>(bytes == 1 ? 0xD0 : 0xD1), .p66 = bytes == 2};
+    e_.op(by_one, left ? rcr : rcl, r8);
+    e_.op(by_one, left ? rcl : rcr, r8);
+    if (!is_by_cl(in())) return;
+    e_.land_short(unchanged);
+    e_.mov64(rcx, r9);
+}
+
+// Of a register; r11 has the count, since the register may be ECX.
+void BlockEmitter::set_overflow_of_register(u8 host) {
+    u32 bytes = in().op[0].size;
+    bool high_byte = bytes == 1 && host >= 4 && host != r12;
+    e_.mov32(r8, high_byte ? host - 4 : host);
+    set_overflow(high_byte ? 2 : bytes, r11);  // the top bits of AX are those of AH
+}
+
+// The instruction has just stored there.
+void BlockEmitter::set_overflow_of_memory(const HostMem& memory) {
+    switch (in().op[0].size) {
+        case 1: e_.load8(r8, memory); break;
+        case 2: e_.load16(r8, memory); break;
+        default: e_.load32(r8, memory); break;
+    }
+    set_overflow(in().op[0].size, rcx);
+}
+
+}  // namespace vellum
