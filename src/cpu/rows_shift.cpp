@@ -15,7 +15,7 @@ u8 count_of(const Cpu& cpu, const Instruction& in, const Operand& operand) {
 
 // OF is undefined for counts from 2 on. That of the 286, the 386 and AMD's processors is as for a count of 1: what the
 // last bit did. Intel's later ones have others, and not the same for each form; there it is worked out, as the
-// translator does (emit_ident.cpp).
+// translator does (emit_shift.cpp).
 template <Shift operation, typename T>
 T shift_as_ever(T value, u8 count, u32& flags) {
     T result = alu::shift<operation, T>(value, count, flags);
