@@ -75,10 +75,11 @@ class Tables {
     u64 sum_;
 };
 
-// INVLPG flushes one page; while there are global pages, MOV CR3 leaves them.
+// INVLPG flushes one page; while there are global pages, MOV CR3 leaves them. What runs on a stale translation itself
+// cannot be looked at.
 bool flushes_in_part(CodeMachine& machine) {
     std::vector<u8> bytes = machine.next_bytes(2);
-    return machine.state().cr4 & cr4::pge || (bytes.size() == 2 && bytes[0] == 0x0F && bytes[1] == 0x01);
+    return machine.state().cr4 & cr4::pge || bytes.size() != 2 || (bytes[0] == 0x0F && bytes[1] == 0x01);
 }
 
 }  // namespace
