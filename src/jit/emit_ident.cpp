@@ -235,7 +235,6 @@ void BlockEmitter::emit_checked_store() {
     o.immediate_bytes = static_cast<u8>(tail.size());
     e_.op(o, absolute ? u8{0} : static_cast<u8>((i.modrm >> 3) & 7), HostMem::at(r8));
     e_.raw(tail);
-    if (must_set_overflow()) set_overflow_of_memory(HostMem::at(r8));
 }
 
 }  // namespace vellum

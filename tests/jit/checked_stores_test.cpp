@@ -90,7 +90,7 @@ TEST_CASE("checked stores: every form writes what the interpreter writes, flags 
         Store{[](x86::Assembler& a) { a.sbb(x86::byte_ptr(x86::ebx), 0x77); }},
         Store{[](x86::Assembler& a) { a.inc(x86::word_ptr(x86::ebx)); }},
         Store{[](x86::Assembler& a) { a.not_(x86::dword_ptr(x86::ebx)); }},
-        Store{[](x86::Assembler& a) { a.rcl(x86::dword_ptr(x86::ebx), 3); }},
+        Store{[](x86::Assembler& a) { a.rcl(x86::dword_ptr(x86::ebx), host_is_amds() ? 3 : 1); }},
         Store{[](x86::Assembler& a) { a.xchg(x86::dword_ptr(x86::ebx), x86::esi); }},
         Store{[](x86::Assembler& a) { a.lock().xadd(x86::dword_ptr(x86::ebx), x86::edi); }},
         Store{[](x86::Assembler& a) { a.lock().cmpxchg(x86::dword_ptr(x86::ebx), x86::ecx); }},
@@ -100,6 +100,19 @@ TEST_CASE("checked stores: every form writes what the interpreter writes, flags 
     CHECK(pair.interpreted_in(StorePair::rounds) < few);
     pair.both([](FlatMachine& m) { m.state.eflags |= eflags::df | eflags::of | eflags::cf | eflags::af; });
     for (u32 piece = 1; piece < 40; ++piece) REQUIRE(pair.advance(piece) == "");
+}
+
+// By a count above 1 its OF may have to be worked out (emit_shift.cpp): seen by the oracle as a refused block.
+TEST_CASE("checked stores: a shift by a count beside code, whose OF is looked at", "[jit][checked-stores]") {
+    using Store = void (*)(x86::Assembler&);
+    Store store = GENERATE(Store{[](x86::Assembler& a) { a.shl(x86::word_ptr(x86::ebx), 5); }},
+                           Store{[](x86::Assembler& a) { a.ror(x86::dword_ptr(x86::ebx), x86::cl); }});
+    StorePair pair{[store](x86::Assembler& a) {
+        store(a);
+        a.pushfd();
+        a.pop(x86::esi);
+    }};
+    for (u32 piece = 1; piece < 200; ++piece) REQUIRE(pair.advance(piece) == "");
 }
 
 TEST_CASE("checked stores: an address held in the instruction itself", "[jit][checked-stores]") {
