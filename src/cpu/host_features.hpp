@@ -26,8 +26,8 @@ constexpr HostFeatureName host_feature_names[] = {
 // Those of the processor that this runs on.
 HostFeatures host_features();
 
-// Where the manual leaves room, does the host do as AMD's processors (and Hygon's), not as Intel's? The interpreter
-// does as translated code, which shows it.
+// Where the manual leaves room, does the host do as AMD's processors (and Hygon's), not as Intel's? Translated code
+// shows it, so that one of the engines must heed it (docs/decisions/hosts-of-two-makers.md).
 bool host_is_amds();
 
 }  // namespace vellum

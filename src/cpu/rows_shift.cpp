@@ -17,7 +17,7 @@ u8 count_of(const Cpu& cpu, const Instruction& in, const Operand& operand) {
 // last bit did. Intel's later ones have others, and not the same for each form; there it is worked out, as the
 // translator does (emit_shift.cpp).
 template <Shift operation, typename T>
-T shift_as_ever(T value, u8 count, u32& flags) {
+T shift_with_overflow(T value, u8 count, u32& flags) {
     T result = alu::shift<operation, T>(value, count, flags);
     if (host_is_amds() || (count & 31) == 0) return result;
     constexpr bool left = operation == Shift::Rol || operation == Shift::Rcl || operation == Shift::Shl;
@@ -30,8 +30,8 @@ T shift_as_ever(T value, u8 count, u32& flags) {
 template <Shift operation, typename T, bool in_memory>
 Fault shift(Cpu& cpu, const Instruction& in) {
     u8 count = count_of(cpu, in, in.op[1]);
-    return update<T, in_memory>(cpu, in, in.op[0],
-                                [&](T value) { return shift_as_ever<operation, T>(value, count, cpu.state.eflags); });
+    return update<T, in_memory>(
+        cpu, in, in.op[0], [&](T value) { return shift_with_overflow<operation, T>(value, count, cpu.state.eflags); });
 }
 
 template <Shift operation>

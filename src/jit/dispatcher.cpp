@@ -409,7 +409,7 @@ void Translator::finish_exit() {
         case ExitSite::Kind::Interpret:
         case ExitSite::Kind::Fault:
             fpu_wanted_ = false;
-            set_flags_of_last_iteration();
+            if (site.kind == ExitSite::Kind::Fault) set_flags_of_last_iteration();
             step_at_site(site);
             if (site.kind == ExitSite::Kind::Fault) break;
             next_block_ = site.linked;

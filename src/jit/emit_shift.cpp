@@ -10,14 +10,13 @@ namespace {
 
 constexpr u8 rcl = 2, rcr = 3;  // as ModRM.reg of D0 to D3 has them
 
-bool has_count(u8 opcode) { return opcode == 0xC0 || opcode == 0xC1 || opcode == 0xD2 || opcode == 0xD3; }
 bool is_by_cl(const Instruction& in) { return in.opcode >= 0xD2; }
 
 }  // namespace
 
 bool BlockEmitter::must_set_overflow() const {
     const Instruction& i = in();
-    if (i.opcode_map != 0 || !has_count(i.opcode) || host_is_amds()) return false;
+    if (!shifts_by_count(i) || host_is_amds()) return false;
     if (!is_by_cl(i) && (i.immediate & 31) < 2) return false;
     return guest_.flags_live[index_] & eflags::of;
 }

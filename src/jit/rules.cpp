@@ -393,9 +393,7 @@ Rule rule_for(const Instruction& in, const CodeMode& mode) {
 bool may_be_checked_store(const Instruction& in, const CodeMode& mode) {
     if (!in.has_memory || in.address_size != 4 || mode.use(in.memory.segment) != SegmentUse::Flat) return false;
     if (uses_fpu(in) || mode.fpu_live() || in.names_high_byte || in.names_stack_register) return false;
-    bool shifts_by_count = in.opcode_map == 0 && (in.opcode & 0xFE) == 0xC0;
-    shifts_by_count |= in.opcode_map == 0 && (in.opcode & 0xFE) == 0xD2;
-    if (shifts_by_count && !host_is_amds()) return false;  // its result is read again for OF (emit_shift.cpp)
+    if (shifts_by_count(in) && !host_is_amds()) return false;  // its result is read again for OF (emit_shift.cpp)
     bool of_bits = in.opcode_map == 1 && (in.opcode == 0xAB || in.opcode == 0xB3 || in.opcode == 0xBB);
     return !of_bits && std::any_of(in.op.begin(), in.op.end(), [](const Operand& o) {
         return o.kind == Operand::Kind::Memory && o.access & Operand::Write && o.size >= 1 && o.size <= 8;

@@ -7,7 +7,7 @@
 namespace vellum {
 
 // The address and thread sanitizers open files, start a symbolizer and trace their own process when they report.
-#ifdef VELLUM_SANITIZED
+#if defined(VELLUM_SANITIZED) || defined(__SANITIZE_THREAD__)
 constexpr bool sandbox_suits_this_build = false;
 #else
 constexpr bool sandbox_suits_this_build = true;

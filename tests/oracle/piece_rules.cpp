@@ -31,10 +31,6 @@ u32 stack_below(const Cpu& cpu, u32 bytes) {
     return static_cast<u32>(stack.base + (stack.big() ? offset : offset & 0xFFFF));
 }
 
-bool shifts_by_count(const Instruction& in) {
-    return in.opcode_map == 0 && (in.opcode == 0xC0 || in.opcode == 0xC1 || in.opcode == 0xD2 || in.opcode == 0xD3);
-}
-
 bool is_of_memory(const OracleEnd& end) {
     return end.vector == vector::ss || end.vector == vector::gp || end.vector == vector::pf || end.vector == vector::ac;
 }
@@ -116,7 +112,8 @@ void Tolerance::executes(const Cpu& cpu, const Instruction& in) {
     bound_by_bound = in.mnemonic == ZYDIS_MNEMONIC_BOUND && !host_is_amds();
     // Intel's tell where the half of a masked store's operand begins that has a byte to be written.
     bool masked = in.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ || in.mnemonic == ZYDIS_MNEMONIC_MASKMOVDQU;
-    image_bytes = image ? 512 : masked && !host_is_amds() ? 16 : 0;
+    stores_by_halves = masked && !host_is_amds();
+    image_bytes = image ? 512 : stores_by_halves ? 16 : 0;
     auto wide = [](const Operand& o) { return o.kind == Operand::Kind::Memory && o.size >= 16; };
     alignment_may_vary = masked || std::any_of(in.op.begin(), in.op.end(), wide);
     dot_product |= in.mnemonic == ZYDIS_MNEMONIC_DPPS || in.mnemonic == ZYDIS_MNEMONIC_DPPD;
@@ -181,8 +178,9 @@ void compare_end(std::vector<std::string>& differences, const OracleEnd& ours, c
                  const Tolerance& ignored) {
     if (ignored.other_fault(ours, real)) return;
     compare(differences, "vector", ours.vector, real.vector);
-    u32 left_open = 16;                       // a fetch: told by processors with NX, which the guest's has not
-    if (ignored.image_bytes) left_open |= 1;  // one page is missing, the other one read-only
+    constexpr u32 fetch = 16;  // told by processors with NX, which the guest's has not
+    u32 left_open = fetch;
+    if (ignored.stores_by_halves) left_open |= 1;  // one page is missing, the other one read-only
     if (real.vector == vector::pf || real.vector == vector::gp || real.vector == vector::ss)
         compare(differences, "error code", ours.error_code & ~left_open, real.error_code & ~left_open);
     u32 apart = std::max(ours.cr2, real.cr2) - std::min(ours.cr2, real.cr2);
