@@ -38,7 +38,7 @@ void BlockEmitter::emit_xlat() {
     e_.movzx8(r8, rax);
     e_.lea32(r8, HostMem::at(rbx, r8));
     if (in().address_size == 2) e_.movzx16(r8, r8);
-    HostMem from = through_segment(in().string_segment(), 1);
+    HostMem from = through_segment(in().string_segment(), 1, false);
     e_.op({0, 0x8A}, rax, from);
 }
 

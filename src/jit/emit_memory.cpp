@@ -29,6 +29,13 @@ void BlockEmitter::effective_address() {
     if (in().address_size == 2) e_.movzx16(r8, r8);
 }
 
+// Could in()'s operand begin near the end of 4 GiB and go on at offset 0?
+bool BlockEmitter::may_wrap(u32 bytes) const {
+    const MemoryOperand& m = in().memory;
+    bool constant = m.base == MemoryOperand::none && m.index == MemoryOperand::none;
+    return in().address_size == 4 && !(constant && u64{m.displacement} + bytes <= u64{1} << 32);
+}
+
 // Leaves to the interpreter, which raises #GP or #SS, unless r8d + bytes - 1 <= limit.
 void BlockEmitter::check_limit(Seg s, u32 bytes) {
     e_.load32(r9, segment_field(s, offsetof(Segment, limit)));
@@ -44,16 +51,26 @@ void BlockEmitter::check_code_limit() {
     leave_unless_within();
 }
 
-// Unless r10 <= r9. The sign of the difference is looked at through memory, so that flags stay. The guest's ESP is that
-// of the start of the instruction: POP [m] has moved it by now.
+// The same for a segment of 4 GiB, whose last byte is that of the highest offset: operands may not go on at offset 0.
+void BlockEmitter::check_end(u32 bytes) {
+    if (bytes == 1) return;
+    e_.lea64(r9, HostMem::at(r8, static_cast<i32>(bytes) - 1));
+    leave_unless_32_bits();
+}
+
+// Unless r10 <= r9.
 void BlockEmitter::leave_unless_within() {
     e_.not64(r10);
     e_.lea64(r9, HostMem::at(r9, r10, 0, 1));
-    e_.store64(word(runtime_.context->scratch), r9);
+    leave_unless_32_bits();
+}
+
+// Unless the upper half of r9 is 0. No flag changes. The guest's ESP is that of the start of the instruction: POP [m]
+// has moved it by now.
+void BlockEmitter::leave_unless_32_bits() {
+    e_.bswap64(r9);
     e_.mov64(r10, rcx);
-    HostMem upper = word(runtime_.context->scratch);
-    upper.target += 4;
-    e_.load32(rcx, upper);
+    e_.mov32(rcx, r9);
     u32 inside = e_.jrcxz_forward();
     e_.mov64(rcx, r10);
     leave_to_interpreter_at(e_.jmp_forward(), tables_.side.back().esp_delta);
@@ -61,9 +78,10 @@ void BlockEmitter::leave_unless_within() {
     e_.mov64(rcx, r10);
 }
 
-HostMem BlockEmitter::through_segment(Seg s, u32 bytes) {
+HostMem BlockEmitter::through_segment(Seg s, u32 bytes, bool may_wrap) {
     SegmentUse use = mode_.use(s);
     if (use == SegmentUse::Limited) check_limit(s, bytes);
+    if (use == SegmentUse::Based && may_wrap) check_end(bytes);
     if (use != SegmentUse::Flat) {
         e_.load32(r9, segment_field(s, offsetof(Segment, base)));
         e_.lea32(r8, HostMem::at(r8, r9));
@@ -76,7 +94,7 @@ HostMem BlockEmitter::memory_operand(u32 bytes, bool in_r8) {
     const MemoryOperand& m = in().memory;
     if (in_r8 || mode_.use(m.segment) != SegmentUse::Flat || in().address_size != 4) {
         effective_address();
-        return through_segment(m.segment, bytes);
+        return through_segment(m.segment, bytes, may_wrap(bytes));
     }
     i32 displacement = static_cast<i32>(m.displacement) + (m.base == 4 ? pending_ : 0);
     if (config_.window_forms && m.index == MemoryOperand::none) {

@@ -27,7 +27,7 @@ void BlockEmitter::push_register(u8 host, u32 bytes, u32 written) {
         flush_stack_pointer();
         e_.lea32(r8, HostMem::at(r12, by));
         if (!mode_.stack32()) e_.movzx16(r8, r8);
-        top = through_segment(Seg::Ss, written);
+        top = through_segment(Seg::Ss, written, mode_.stack32());
     }
     written == 4 ? e_.store32(top, host) : e_.store16(top, host);
     if (mode_.flat_stack())
@@ -55,7 +55,7 @@ void BlockEmitter::load_top_of_stack(u32 bytes) {
     } else {
         flush_stack_pointer();
         mode_.stack32() ? e_.mov32(r8, r12) : e_.movzx16(r8, r12);
-        top = through_segment(Seg::Ss, bytes);
+        top = through_segment(Seg::Ss, bytes, mode_.stack32());
     }
     bytes == 4 ? e_.load32(r11, top) : e_.load16(r11, top);
 }

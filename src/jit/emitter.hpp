@@ -124,11 +124,15 @@ class BlockEmitter {
     // --- operands and IDENT (emit_memory.cpp, emit_ident.cpp)
     HostMem memory_operand(u32 bytes, bool in_r8 = false);
     HostMem window_operand() const;
-    void effective_address();                   // of in() to r8d
-    HostMem through_segment(Seg s, u32 bytes);  // r8d: offset; gives the operand
+    void effective_address();  // of in() to r8d
+    // r8d: offset; gives the operand. `may_wrap`: it could go on at offset 0.
+    HostMem through_segment(Seg s, u32 bytes, bool may_wrap);
+    bool may_wrap(u32 bytes) const;
     void check_limit(Seg s, u32 bytes);
+    void check_end(u32 bytes);
     void check_code_limit();
     void leave_unless_within();
+    void leave_unless_32_bits();
     bool must_swap() const;
     void emit_ident();
     void emit_ident_plain();

@@ -101,6 +101,11 @@ class Encoder {
     void movzx8(u8 to, u8 from) { op({.map = 1, .code = 0xB6, .force_rex = from >= 4}, to, from); }
     void not32(u8 r) { op({0, 0xF7}, 2, r); }
     void not64(u8 r) { op({.code = 0xF7, .w = true}, 2, r); }
+    void bswap64(u8 r) {
+        byte(static_cast<u8>(0x48 | (r >= 8)));
+        byte(0x0F);
+        byte(static_cast<u8>(0xC8 | (r & 7)));
+    }
 
     // --- arithmetic (touches flags); `operation`: 0 add 1 or 4 and 5 sub 6 xor 7 cmp
     void alu32(u8 operation, u8 to, u8 from) { op({0, static_cast<u8>(operation << 3 | 3)}, to, from); }

@@ -235,7 +235,7 @@ bool memory_is_translatable(const Instruction& in, const CodeMode& mode) {
     for (const Operand& o : in.op) {
         if (o.kind != Operand::Kind::Memory) continue;
         if (in.memory.segment == Seg::Cs && (o.access & Operand::Write) && !mode.code_writable()) return false;
-        if (use == SegmentUse::Limited && o.size == 0) return false;
+        if (use != SegmentUse::Flat && o.size == 0) return false;
     }
     bool by_bit_offset =
         in.opcode_map == 1 && (in.opcode == 0xA3 || in.opcode == 0xAB || in.opcode == 0xB3 || in.opcode == 0xBB);

@@ -67,4 +67,42 @@ TEST_CASE("fuzz: an operand that runs past 4 GiB marks no page accessed, on both
     CHECK(pair.bt.peek<u32>(last_entry) == (last_page | 7));
 }
 
+// A segment of 4 GiB with a base: its offsets do not go on at 0, as on hardware (#SS, #GP), wherever they lead to.
+TEST_CASE("fuzz: an operand over the end of a 4 GiB segment with a base faults, on both engines") {
+    constexpr u32 base = 0x20000;
+    struct Case {
+        const char* name;
+        std::vector<u8> bytes;
+        bool faults;
+    };
+    auto c = GENERATE(values<Case>({
+        {"push ecx", {0x51}, true},
+        {"pop edx", {0x5A}, true},
+        {"ret", {0xC3}, true},
+        {"mov eax,fs:[esi]", {0x64, 0x8B, 0x06}, true},
+        {"mov al,fs:[esi]", {0x64, 0x8A, 0x06}, false},
+        {"mov eax,fs:[esi-1]", {0x64, 0x8B, 0x46, 0xFF}, false},
+        {"add fs:[esi],ax", {0x64, 0x66, 0x01, 0x06}, false},
+        {"add fs:[esi+2],ax", {0x64, 0x66, 0x01, 0x46, 0x02}, true},
+        {"mov eax,fs:[-4]", {0x64, 0x8B, 0x05, 0xFC, 0xFF, 0xFF, 0xFF}, false},
+        {"mov eax,fs:[-3]", {0x64, 0x8B, 0x05, 0xFD, 0xFF, 0xFF, 0xFF}, true},
+        {"fnsave fs:[esi-80]", {0x64, 0xDD, 0x76, 0xB0}, true},
+        {"fxsave fs:[esi-10Dh]", {0x64, 0x0F, 0xAE, 0x86, 0xF3, 0xFE, 0xFF, 0xFF}, true},
+    }));
+    CAPTURE(c.name);
+    EnginePair<FlatMachine> pair;
+    bool of_stack = c.bytes.size() == 1;
+    pair.both([&](FlatMachine& m) {
+        m.state.segment(Seg::Fs) = m.state.segment(Seg::Ds);
+        m.state.segment(of_stack ? Seg::Ss : Seg::Fs).base = base;
+        m.poke(TestMachine::code_at, c.bytes);
+        m.poke(TestMachine::code_at + static_cast<u32>(c.bytes.size()), {0xF4});
+        m.state.eip = TestMachine::code_at;
+        m.set_reg(Reg::Esp, c.bytes[0] == 0x51 ? 1 : 0xFFFFFFFE);
+        m.set_reg(Reg::Esi, 0xFFFFFFFD);
+    });
+    CHECK(pair.advance(100) == "");
+    CHECK((pair.bt.state.eip != TestMachine::code_at + c.bytes.size() + 1) == c.faults);
+}
+
 }  // namespace vellum::test
