@@ -25,11 +25,21 @@ bool ask_for_amds() {
     return ebx == signature_AMD_ebx || ebx == hygon;
 }
 
+bool ask_for_bmi2() {
+    u32 eax = 0, ebx = 0, ecx = 0, edx = 0;
+    return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (ebx >> 8 & 1);
+}
+
 }  // namespace
 
 HostFeatures host_features() {
     static const HostFeatures features = ask_host();  // once: CPUID leaves a virtual host, for tens of microseconds
     return features;
+}
+
+bool host_has_bmi2() {
+    static const bool has = ask_for_bmi2();
+    return has;
 }
 
 bool host_is_amds() {

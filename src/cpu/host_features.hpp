@@ -30,4 +30,7 @@ HostFeatures host_features();
 // shows it, so that one of the engines must heed it (docs/decisions/hosts-of-two-makers.md).
 bool host_is_amds();
 
+// Has it BMI2? The guest is not offered it: translated code needs shifts that leave the flags alone.
+bool host_has_bmi2();
+
 }  // namespace vellum

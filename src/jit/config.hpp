@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "cpu/host_features.hpp"
 #include "jit/code_observer.hpp"
 #include "jit/verifier.hpp"
 
@@ -23,6 +24,8 @@ struct TranslatorConfig {
     std::function<void(const std::string& refusal)> on_refusal;
     // Told of all emitted code; lives longer than the translator.
     CodeObserver* observer = nullptr;
+    // Of two ways to look an indirect target up, the one that is better here; what it needs is host_has_bmi2().
+    bool look_up_by_shift = host_has_bmi2() && !host_is_amds();
     bool chaining = true;             // patch direct branches
     bool page_links = true;           // ... to other pages too
     bool jump_cache = true;           // look indirect targets up in emitted code

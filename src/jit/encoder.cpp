@@ -16,6 +16,17 @@ void Encoder::prefixes(const HostOpcode& o, u8 rex) {
     byte(o.code);
 }
 
+// SDM 2, 2.3.5: three bytes, of which R, X, B and vvvv are inverted.
+void Encoder::vex(const HostOpcode& o, u8 reg, u8 vvvv, u8 rm) {
+    u8 rxb = static_cast<u8>((reg >> 3 & 1) << 7 | (rm >> 3 & 1) << 5);
+    u8 prefix = o.p66 ? 1 : o.pF3 ? 2 : o.pF2 ? 3 : 0;
+    byte(0xC4);
+    byte(static_cast<u8>((rxb ^ 0xE0) | o.map));
+    byte(static_cast<u8>(o.w << 7 | (vvvv ^ 15) << 3 | prefix));
+    byte(o.code);
+    byte(static_cast<u8>(0xC0 | (reg & 7) << 3 | (rm & 7)));
+}
+
 void Encoder::op(const HostOpcode& o, u8 reg, u8 rm) {
     prefixes(o, static_cast<u8>((reg >> 3 & 1) << 2 | (rm >> 3 & 1)));
     byte(static_cast<u8>(0xC0 | (reg & 7) << 3 | (rm & 7)));

@@ -107,6 +107,13 @@ class Encoder {
         byte(static_cast<u8>(0xC8 | (r & 7)));
     }
 
+    // Of BMI2, whose shifts leave the flags alone. `count` as in SHR: its low six bits.
+    void rorx64(u8 to, u8 from, u8 by) {
+        vex({.map = 3, .code = 0xF0, .pF2 = true, .w = true}, to, 0, from);
+        byte(by);
+    }
+    void shrx64(u8 to, u8 from, u8 count) { vex({.map = 2, .code = 0xF7, .pF2 = true, .w = true}, to, count, from); }
+
     // --- arithmetic (touches flags); `operation`: 0 add 1 or 4 and 5 sub 6 xor 7 cmp
     void alu32(u8 operation, u8 to, u8 from) { op({0, static_cast<u8>(operation << 3 | 3)}, to, from); }
     void alu64(u8 operation, u8 to, u8 from) { op({.code = static_cast<u8>(operation << 3 | 3), .w = true}, to, from); }
@@ -227,6 +234,7 @@ class Encoder {
     }
     void relative(u64 target) { value(static_cast<u32>(target - (here() + 4))); }
     void prefixes(const HostOpcode& o, u8 rex);
+    void vex(const HostOpcode& o, u8 reg, u8 vvvv, u8 rm);
 
     u8* begin_;
     u8* at_;

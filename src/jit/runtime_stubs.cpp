@@ -85,29 +85,50 @@ ExitStub emit_exit(Encoder& e, const JitContext& context) {
     return {ordinary, crossing};
 }
 
-// r11d: EIP, whose low half finds an entry of the jump cache. LOOP compares all of it and keeps the flags; it falls
-// through if the entry is the right one (indirect-jumps-by-cache.md). A RET from the empty return stack comes in by
-// `underflow`, which puts the entry that brought it there back.
-void emit_lookup(Encoder& e, Runtime& runtime, const JitContext& context, bool use_cache) {
-    u32 other = e.size();
-    e.mov32(rcx, r9);
-    e.jmp(runtime.miss);
-    runtime.underflow = e.here();
-    e.lea64(rsp, HostMem::at(rsp, -8));
-    runtime.lookup = e.here();
-    e.load64(r9, HostMem::state(offsetof(CpuState, poll)));
-    runtime.lookup_poll = e.here();
-    e.load32(r9, HostMem::at(r9));
-    if (!use_cache) return e.jmp(runtime.miss);
-    e.movzx16(r9, r11);
-    e.load64(r10, HostMem::absolute(&context.jump_cache));
-    e.lea64(r10, HostMem::at(r10, r9, 3));
+// r10: JumpCacheEntry, r11d: EIP. LOOP falls through if the entry is the right one.
+void emit_compare_by_loop(Encoder& e, u32 other) {
     e.mov64(r9, rcx);
     e.load32(rcx, HostMem::at(r10, static_cast<i32>(offsetof(JumpCacheEntry, difference))));
     e.lea32(rcx, HostMem::at(rcx, r11));
     e.loop_back(other);  // of ecx
     e.mov64(rcx, r9);
     e.load32(r9, HostMem::at(r10, static_cast<i32>(offsetof(JumpCacheEntry, code))));
+}
+
+// The same without a branch: of an entry that is another one's, code offset 0 is left.
+void emit_compare_by_shift(Encoder& e) {
+    e.load32(r8, HostMem::at(r10, static_cast<i32>(offsetof(JumpCacheEntry, difference))));
+    e.load32(r9, HostMem::at(r10, static_cast<i32>(offsetof(JumpCacheEntry, code))));
+    e.lea32(r8, HostMem::at(r8, r11, 0, -1));  // 0 if it is the right one
+    e.lea64(r8, HostMem::at(r8, -1));          // the upper half: all ones then, else 0
+    e.rorx64(r8, r8, 32);
+    e.not64(r8);
+    e.shrx64(r9, r9, r8);  // by 0 or 63
+}
+
+// r11d: EIP, whose low half finds an entry of the jump cache. All of it is compared without a change of flags
+// (indirect-jumps-by-cache.md). A RET from the empty return stack comes in by `underflow`, which puts the entry that
+// brought it there back.
+void emit_lookup(Encoder& e, Runtime& runtime, const JitContext& context, const TranslatorConfig& config) {
+    u32 other = e.size();
+    if (!config.look_up_by_shift) {
+        e.mov32(rcx, r9);
+        e.jmp(runtime.miss);
+    }
+    runtime.underflow = e.here();
+    e.lea64(rsp, HostMem::at(rsp, -8));
+    runtime.lookup = e.here();
+    e.load64(r9, HostMem::state(offsetof(CpuState, poll)));
+    runtime.lookup_poll = e.here();
+    e.load32(r9, HostMem::at(r9));
+    if (!config.jump_cache) return e.jmp(runtime.miss);
+    e.movzx16(r9, r11);
+    e.load64(r10, HostMem::absolute(&context.jump_cache));
+    e.lea64(r10, HostMem::at(r10, r9, 3));
+    if (config.look_up_by_shift)
+        emit_compare_by_shift(e);
+    else
+        emit_compare_by_loop(e, other);
     e.lea64(r10, HostMem{.relative = true, .target = runtime.code_base});
     e.lea64(r9, HostMem::at(r9, r10));
     e.jmp_register(r9);
@@ -164,7 +185,7 @@ void emit_runtime(Encoder& e, Runtime& runtime, ExitSite& indirect, const Transl
     e.mov64_imm(r10, reinterpret_cast<u64>(&indirect));
     runtime.exit = e.here();
     ExitStub exit = emit_exit(e, context);
-    emit_lookup(e, runtime, context, config.jump_cache);
+    emit_lookup(e, runtime, context, config);
     e.land(exit.crossing);
     runtime.crossing = e.here();
     emit_crossing_stub(e, runtime, exit.ordinary, config.counting);

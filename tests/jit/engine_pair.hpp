@@ -62,7 +62,8 @@ inline std::string differences(const CpuState& a, const CpuState& b) {
 
 template <typename Machine>
 struct EnginePair {
-    explicit EnginePair(u64 ram = 1u << 20) : interp{ram}, bt{ram, make_counting_translator} {}
+    explicit EnginePair(u64 ram = 1u << 20, const EngineFactory& make_bt = make_counting_translator)
+        : interp{ram}, bt{ram, make_bt} {}
 
     template <typename Change>
     void both(Change change) {

@@ -96,7 +96,11 @@ TEST_CASE("linking: indirect jumps between places whose addresses share their lo
           "[jit][linking]") {
     constexpr u32 places[] = {0x50100, 0x60100, 0x70100}, table = 0x20000;
     auto calls = GENERATE(false, true);
-    EnginePair<FlatMachine> pair;
+    TranslatorConfig config;
+    config.counting = true;
+    config.look_up_by_shift = GENERATE(false, true) && host_has_bmi2();
+    CAPTURE(calls, config.look_up_by_shift);
+    EnginePair<FlatMachine> pair{1u << 20, [&](Cpu& cpu) { return make_translator(cpu, config); }};
     auto code = assemble(TestMachine::code_at, [&](x86::Assembler& a) {
         auto again = a.newLabel(), back = a.newLabel();
         a.mov(x86::ebp, 120);
