@@ -3,13 +3,13 @@
 
 namespace vellum {
 
-void Bus::claim(std::string_view owner, u32 first, u32 count, BusTarget& target, Width width) {
+void Bus::claim(std::string_view owner, u32 first, u32 count, BusTarget& target, Width width, Timing timing) {
     check(count > 0 && !find_in(fixed_, first) && !find_in(fixed_, first + count - 1), "bus range claimed twice");
-    fixed_[first] = Range{first, count, &target, owner, width};
+    fixed_[first] = Range{first, count, &target, owner, width, timing};
 }
 
 void Bus::claim_movable(std::string_view owner, u32 first, u32 count, BusTarget& target) {
-    movable_[first] = Range{first, count, &target, owner, Width::Any};
+    movable_[first] = Range{first, count, &target, owner, Width::Any, Timing::Timed};
 }
 
 void Bus::release_movable(u32 first, const BusTarget& target) {
@@ -21,12 +21,18 @@ const Bus::Range* Bus::find_in(const std::map<u32, Range>& ranges, u32 address) 
     auto next = ranges.upper_bound(address);
     if (next == ranges.begin()) return nullptr;
     const Range& hit = (--next)->second;
-    return address - hit.first < hit.count ? &hit : nullptr;
+    return hit.holds(address) ? &hit : nullptr;
 }
 
 const Bus::Range* Bus::find(u32 address) const {
-    if (const Range* hit = find_in(fixed_, address)) return hit;
+    if (latest_ && latest_->holds(address)) return latest_;
+    if (const Range* hit = find_in(fixed_, address)) return latest_ = hit;
     return find_in(movable_, address);
+}
+
+bool Bus::timeless(u32 address, u8 size) const {
+    const Range* hit = find(address);
+    return hit && hit->timing == Timing::Timeless && hit->holds(address + size - 1);
 }
 
 u32 Bus::read(u32 address, u8 size) const {

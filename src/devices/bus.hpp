@@ -26,15 +26,20 @@ constexpr u32 open_bus(u8 size) { return 0xFFFFFFFFu >> (32 - 8 * size); }
 class Bus {
 public:
     enum class Width : u8 { Bytes, Any };  // Bytes: the target sees only one-byte accesses
+    // Timeless: no answer and no effect of the target depends on the time, or on events that are due by now.
+    enum class Timing : u8 { Timed, Timeless };
 
     // Two devices on one address are a wiring mistake: found when the machine is built, not when it runs.
-    void claim(std::string_view owner, u32 first, u32 count, BusTarget& target, Width width = Width::Any);
+    void claim(std::string_view owner, u32 first, u32 count, BusTarget& target, Width width = Width::Any,
+               Timing timing = Timing::Timed);
     // For ranges a guest can move (PCI BARs): the later claim wins over what it covers, as on a real bus it would
     // be a conflict; release takes exactly what was claimed.
     void claim_movable(std::string_view owner, u32 first, u32 count, BusTarget& target);
     void release_movable(u32 first, const BusTarget& target);
 
     bool claimed(u32 address) const { return find(address) != nullptr; }
+    // Is nobody concerned but a target for whom time does not matter?
+    bool timeless(u32 address, u8 size) const;
     u32 read(u32 address, u8 size) const;
     void write(u32 address, u8 size, u32 value) const;
 
@@ -44,11 +49,14 @@ private:
         BusTarget* target;
         std::string_view owner;
         Width width;
+        Timing timing;
+        bool holds(u32 address) const { return address - first < count; }
     };
     const Range* find(u32 address) const;
     static const Range* find_in(const std::map<u32, Range>& ranges, u32 address);
 
     std::map<u32, Range> fixed_;
+    mutable const Range* latest_ = nullptr;  // of the fixed ones: guests ask the same one again and again
     std::map<u32, Range> movable_;
 };
 

@@ -18,8 +18,8 @@ void DebugConsole::write(u32, u8, u32 value) {
 PostPort::PostPort(Bus& ports)
     : code_port_{[this](u32, u8) { return code_; }, [this](u32, u8, u32 value) { code_ = static_cast<u8>(value); }},
       delay_port_{[](u32, u8 size) { return open_bus(size); }, [](u32, u8, u32) {}} {
-    ports.claim("post code", 0x80, 1, code_port_);
-    ports.claim("delay", 0xED, 1, delay_port_);
+    ports.claim("post code", 0x80, 1, code_port_, Bus::Width::Any, Bus::Timing::Timeless);
+    ports.claim("delay", 0xED, 1, delay_port_, Bus::Width::Any, Bus::Timing::Timeless);
 }
 
 void PostPort::serialize(Archive& a) {

@@ -119,9 +119,7 @@ Stop Translator::run_until_stopped() {
             if (!step_for_debugger()) return Stop::Halted;
             continue;
         }
-        // An interrupt may wait behind IF for long (GRUB runs so): blocks are linked all the same.
-        bool takable = reasons & ~u32{Attention::Interrupt} || state_.eflags & eflags::if_;
-        if (reasons && takable && interpreter_.take_interrupt()) {
+        if (concerns_us(reasons) && interpreter_.take_interrupt()) {
             pending_link_ = nullptr;
             fpu_wanted_ = false;
             ++interrupts_;
@@ -142,6 +140,11 @@ Stop Translator::run_until_stopped() {
             run_block();
         }
     }
+}
+
+// An interrupt may wait behind IF for long (GRUB runs so): blocks are linked all the same.
+bool Translator::concerns_us(u32 reasons) const {
+    return reasons & ~u32{Attention::Interrupt} || (reasons && state_.eflags & eflags::if_);
 }
 
 // At each callout: the segment registers are compared in words, without a call.
@@ -240,12 +243,7 @@ void Translator::run_block() {
     cpu_.occupation.note(Occupation::Kind::Views);
     View& view = spaces_.current();
     cpu_.occupation.note(Occupation::Kind::Dispatch);
-    if (views_.refresh(view)) {
-        cache_.leave(view.slot);
-        pending_link_ = nullptr;
-        next_block_ = nullptr;
-        drop_places();
-    }
+    refresh(view);
     if (view_ != &view) next_block_ = nullptr;
     use_view(view);
     view_ = &view;
@@ -267,8 +265,34 @@ void Translator::run_block() {
         return step();
     }
     link_pending(view, *block);
-    enter(block->entry, block->key.mode);
-    finish_exit();
+    const ModeState* mode_state = mode_state_;
+    do {
+        enter(block->entry, block->key.mode);
+        finish_exit();
+        bool elsewhere = view_ != &view || mode_state_ != mode_state || modes_[number].fpu_live();
+        block = std::exchange(accessed_port_, false) && !elsewhere ? block_behind_port_access(view, number) : nullptr;
+    } while (block);
+}
+
+// Has anything from which code was translated gone from the view? Then what was known of it is empty now.
+bool Translator::refresh(const View& view) {
+    if (!views_.refresh(view)) return false;
+    cache_.leave(view.slot);
+    pending_link_ = nullptr;
+    next_block_ = nullptr;
+    drop_places();
+    return true;
+}
+
+// IN and OUT change neither view nor mode. What followed the last time, unless somebody wants attention, or the device
+// changed what translated code must be told before it goes on.
+Block* Translator::block_behind_port_access(const View& view, u32 mode) {
+    const Attention& attention = cpu_.attention;
+    if (concerns_us(attention.reasons()) || attention.raised() || state_.instructions >= state_.instruction_limit)
+        return nullptr;
+    if (cpu_.debug.engaged() || state_.debug_traps || near_limit_ || pending_link_ || !loaded_) return nullptr;
+    if (&spaces_.current() != &view || refresh(view)) return nullptr;
+    return expected_block(view, mode);
 }
 
 // What translated code would find. Should the block have ceased, it leaves at once, and is looked for here.

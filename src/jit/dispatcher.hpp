@@ -40,6 +40,9 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     u32 linear_eip() const { return static_cast<u32>(state_.segment(Seg::Cs).base + state_.eip); }
     void run_block();
     bool enter_by_jump_cache(u32 mode);
+    bool refresh(const View& view);
+    bool concerns_us(u32 reasons) const;
+    Block* block_behind_port_access(const View& view, u32 mode);
     Block* block_here(View& view, u32 mode);
     Block* expected_block(const View& view, u32 mode);
     Block* translate(const View& view, const BlockKey& key);
@@ -138,7 +141,8 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     u64 times_forgotten_ = 0;
     bool fpu_wanted_ = false;
     bool near_limit_ = false;
-    bool missed_ = false;  // the jump cache did not know the last target
+    bool missed_ = false;         // the jump cache did not know the last target
+    bool accessed_port_ = false;  // the callout was an IN or OUT that did not fault
     ExitSite* pending_link_ = nullptr;
     Block* next_block_ = nullptr;             // probably comes next, in this view and mode: the page is still the same
     ModeState* mode_state_ = nullptr;         // of the block that runs

@@ -10,6 +10,10 @@
 
 namespace vellum {
 
+namespace {
+bool accesses_port(Mnemonic m) { return m == ZYDIS_MNEMONIC_IN || m == ZYDIS_MNEMONIC_OUT; }
+}  // namespace
+
 Translator::ControlState Translator::control_state() const {
     return {state_.cr0, state_.cr4, state_.efer, state_.a20_mask};
 }
@@ -123,7 +127,7 @@ void Translator::step_at_site(const ExitSite& site) {
     if (callout && site.instruction)
         again = execute_adaptive(*site.instruction);
     else if (site.instruction)
-        execute(*site.instruction);
+        accessed_port_ = !execute(*site.instruction) && accesses_port(site.mnemonic);
     else if (site.kind == ExitSite::Kind::Fault)
         execute_faulted(site);
     else

@@ -197,6 +197,7 @@ bool Board::ignne() const { return chips_->coprocessor_error.ignne(); }
 
 u32 Board::read_port(u16 port, u8 size) {
     OccupationScope scope = at_devices();
+    if (ports_.timeless(port, size)) return ports_.read(port, size);
     scheduler_.advance_to(clock_.guest_time());
     u32 value = ports_.read(port, size);
     deadline_may_have_moved();
@@ -205,6 +206,7 @@ u32 Board::read_port(u16 port, u8 size) {
 
 void Board::write_port(u16 port, u8 size, u32 value) {
     OccupationScope scope = at_devices();
+    if (ports_.timeless(port, size)) return ports_.write(port, size, value);
     scheduler_.advance_to(clock_.guest_time());
     ports_.write(port, size, value);
     deadline_may_have_moved();

@@ -37,6 +37,36 @@ TEST_CASE("post port: the last code reads back") {
     REQUIRE(ports.read(0xED, 1) == 0xFF);
 }
 
+TEST_CASE("post port: time does not matter to it, but to its neighbours and to nobody") {
+    Bus ports;
+    PostPort post{ports};
+    Text text;
+    DebugConsole console{ports, text};
+    for (int twice = 0; twice < 2; ++twice) {
+        CHECK(ports.timeless(0x80, 1));
+        CHECK(ports.timeless(0xED, 1));
+        CHECK_FALSE(ports.timeless(0x80, 2));
+        CHECK_FALSE(ports.timeless(0x7F, 2));
+        CHECK_FALSE(ports.timeless(0xE9, 1));
+        CHECK_FALSE(ports.timeless(0x90, 1));
+    }
+}
+
+TEST_CASE("bus: who was asked last is not asked for what is another's") {
+    Bus ports;
+    PostPort post{ports};
+    Text text;
+    DebugConsole console{ports, text};
+    ports.write(0x80, 1, 0x42);
+    for (int twice = 0; twice < 2; ++twice) {
+        CHECK(ports.read(0x80, 1) == 0x42);
+        CHECK(ports.read(0xE9, 1) == 0xE9);
+        CHECK(ports.read(0x81, 1) == 0xFF);
+        CHECK(ports.read(0x7F, 2) == 0x42FF);
+        CHECK(ports.read(0x80, 2) == 0xFF42);
+    }
+}
+
 TEST_CASE("debug exit: takes values of every width") {
     Bus ports;
     std::vector<u32> values;
