@@ -8,7 +8,7 @@ namespace vellum {
 namespace {
 
 // What may be done through a segment, by the low byte of its access word.
-enum Usable : u8 { AsData = 1, AsCodeOverride = 2, WithoutDescriptors = 4 };
+enum Usable : u8 { AsData = 1, AsCodeOverride = 2 };
 
 constexpr auto usable_by_access = [] {
     std::array<u8, 256> usable{};
@@ -16,18 +16,17 @@ constexpr auto usable_by_access = [] {
         if ((access & 0x90) != 0x90) continue;  // not present, or a system descriptor
         bool code = access & 8, second = access & 2;
         bool writable_data = !code && (access & 6) == 2;
-        // Real mode and V86: what is loaded can be read and written, unless big real mode left other rights.
         usable[access] =
-            static_cast<u8>((writable_data ? AsData | AsCodeOverride : 0) | (code && second ? AsCodeOverride : 0) |
-                            (writable_data || code ? WithoutDescriptors : 0));
+            static_cast<u8>((writable_data ? AsData | AsCodeOverride : 0) | (code && second ? AsCodeOverride : 0));
     }
     return usable;
 }();
 
-// Readable code: only the CS override comes here, and stores through it are interpreted.
-SegmentUse use_of(const CpuState& state, Seg s, bool without_descriptors) {
+// Readable code: only the CS override comes here, and stores through it are interpreted. In real mode and V86 too: what
+// is loaded there can be read and written, but protected mode may have left other rights.
+SegmentUse use_of(const CpuState& state, Seg s) {
     const Segment& segment = state.segment(s);
-    u8 wanted = without_descriptors ? WithoutDescriptors : s == Seg::Cs ? AsCodeOverride : AsData;
+    u8 wanted = s == Seg::Cs ? AsCodeOverride : AsData;
     if (!(usable_by_access[segment.access & 0xFF] & wanted)) return SegmentUse::Interpreted;
     if (segment.limit != 0xFFFFFFFF) return SegmentUse::Limited;
     return segment.base == 0 ? SegmentUse::Flat : SegmentUse::Based;
@@ -50,10 +49,8 @@ CodeMode code_mode(const CpuState& state, bool fpu_live) {
     if (!state.segment(Seg::Cs).is_code()) bits |= CodeMode::writable_code_bit;
     if ((state.cr4 & cr4::tsd) && state.cpl != 0) bits |= CodeMode::no_tsc_bit;
     if (fpu_live) bits |= CodeMode::fpu_live_bit;
-    bool without_descriptors = state.real_or_v86();
     for (u8 s = 0; s < 6; ++s)
-        bits |= static_cast<u32>(use_of(state, static_cast<Seg>(s), without_descriptors))
-                << (CodeMode::segments_shift + 2 * s);
+        bits |= static_cast<u32>(use_of(state, static_cast<Seg>(s))) << (CodeMode::segments_shift + 2 * s);
     mode.bits = bits;
     mode.cs_base = static_cast<u32>(state.segment(Seg::Cs).base);
     mode.cs_limit = state.segment(Seg::Cs).limit;

@@ -105,4 +105,29 @@ TEST_CASE("fuzz: an operand over the end of a 4 GiB segment with a base faults, 
     CHECK((pair.bt.state.eip != TestMachine::code_at + c.bytes.size() + 1) == c.faults);
 }
 
+// Real mode keeps the rights of what protected mode loaded, until it is loaded anew.
+TEST_CASE("fuzz: stores through a code segment that protected mode left in ES fault in real mode, on both engines") {
+    auto [name, bytes] = GENERATE(table<const char*, std::vector<u8>>({
+        {"stosb", {0xAA}},
+        {"mov es:[edi],al", {0x26, 0x88, 0x07}},
+        {"mov al,es:[edi], from code that cannot be read", {0x26, 0x8A, 0x07}},
+    }));
+    CAPTURE(name);
+    constexpr u16 readable_code = 0xC09B, execute_only = 0xC099;
+    EnginePair<FlatMachine> pair;
+    pair.both([&](FlatMachine& m) {
+        m.state.segment(Seg::Es).access = bytes.back() == 0x07 && bytes[1] == 0x8A ? execute_only : readable_code;
+        m.state.cr0 &= ~cr0::pe;
+        m.state.idtr = {0, 0x3FF};
+        m.poke_value<u32>(4 * vector::gp, 0x3000);
+        m.poke(0x3000, {0xF4});
+        m.poke(TestMachine::code_at, bytes);
+        m.poke(TestMachine::code_at + bytes.size(), {0xF4});
+        m.state.eip = TestMachine::code_at;
+        m.set_reg(Reg::Edi, TestMachine::data_at);
+    });
+    REQUIRE(pair.advance(100) == "");
+    CHECK(pair.bt.state.eip == 0x3001);
+}
+
 }  // namespace vellum::test
