@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "base/archive.hpp"
+#include "cpu/fpu.hpp"
 #include "cpu/state.hpp"
 
 using namespace vellum;
@@ -85,6 +86,20 @@ TEST_CASE("cpu state: what a file holds and no FPU register is forgotten") {
     CHECK(loaded.fpu.control == control);
     CHECK(loaded.fpu.st[2][9] == 0x3F);
     CHECK(loaded.fpu.st[2][10] == 0);
+}
+
+// The fuzz target `code` saw what the host makes of it.
+TEST_CASE("cpu state: ES and B of a file's x87 status follow its exceptions and masks") {
+    CpuState state = busy_state(), loaded;
+    constexpr u16 summary = x87::error_summary | x87::busy, overflow = 8;
+    state.fpu.control = 0x37F;
+    state.fpu.status = overflow | summary;
+    REQUIRE(load(loaded, state));
+    CHECK(loaded.fpu.status == overflow);
+    state.fpu.control = 0x37F & ~overflow;
+    state.fpu.status = overflow;
+    REQUIRE(load(loaded, state));
+    CHECK(loaded.fpu.status == (overflow | summary));
 }
 
 TEST_CASE("cpu state: a snapshot that promises impossible registers is refused") {
