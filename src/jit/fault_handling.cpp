@@ -201,7 +201,8 @@ bool Translator::answer_fault(HostFault& fault) {
         }
         if (!source_faults_first(fault) && try_fill(fault, *block)) {
             note_faulting_site(*block, entry.index);
-            return true;
+            // Code in a page table: A and D that this access has set may have changed what comes next.
+            if (!block->dead) return true;
         }
     } else {
         site_fault_ = SiteFault::Rated;

@@ -130,4 +130,22 @@ TEST_CASE("fuzz: stores through a code segment that protected mode left in ES fa
     CHECK(pair.bt.state.eip == 0x3001);
 }
 
+TEST_CASE("fuzz: code in a page table, of which a store of its own sets D, is as it is then, on both engines") {
+    // The store before it makes of DAA, the low byte of the page's entry, an address-size prefix.
+    constexpr u32 page = 0x80, entry = PagedProgram::entry_of(page), before = 0x54027, halt = 0xF4000000;
+    PagedProgram pair;
+    pair.both([&](FlatMachine& m) {
+        m.poke_value<u32>(entry, before);                        // daa; inc eax; add eax,...
+        m.poke_value<u32>(entry + 4, halt);                      // ...; hlt
+        m.poke(entry - 5, {0xA2, 0x00, 0x00, page >> 4, 0x00});  // mov [page],al
+        m.state.eip = entry - 5;
+        m.set_reg(Reg::Eax, 0x0F);
+        m.engine->state_replaced();
+    });
+    REQUIRE(pair.advance(100) == "");
+    CHECK(pair.bt.state.activity == Activity::Halted);
+    CHECK(pair.bt.reg(Reg::Eax) == 0x10);
+    CHECK(pair.bt.peek<u32>(entry) == (before | 0x40));
+}
+
 }  // namespace vellum::test
