@@ -29,6 +29,11 @@ class Attention {
         if ((std::atomic_ref{state_.attention}.fetch_and(~reason) & ~reason) == 0) disarm();
     }
     u32 reasons() const { return std::atomic_ref{state_.attention}.load(); }
+    // Could any of them be served at the next boundary? An interrupt may wait behind IF for long.
+    bool due() const {
+        u32 asked = reasons();
+        return asked & ~u32{Interrupt} || (asked && state_.eflags & eflags::if_);
+    }
     bool raised() const { return std::atomic_ref{state_.poll}.load(std::memory_order_relaxed) == 0; }
 
     // vCPU thread only. A Stop raised meanwhile by another thread arms it again.

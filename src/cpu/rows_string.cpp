@@ -168,7 +168,7 @@ Fault scan_string(Cpu& cpu, const Instruction& in) {
 // repetition ends early when somebody asks for attention, which a port access may well cause.
 
 u16 port_of(const Cpu& cpu) { return cpu.get16(2); }
-Ended pause_for_attention(const Cpu& cpu) { return cpu.attention.raised() ? Ended::Pause : Ended::No; }
+Ended pause_for_attention(const Cpu& cpu) { return cpu.attention.due() ? Ended::Pause : Ended::No; }
 
 template <typename T>
 Fault input_string(Cpu& cpu, const Instruction& in) {

@@ -119,7 +119,8 @@ Stop Translator::run_until_stopped() {
             if (!step_for_debugger()) return Stop::Halted;
             continue;
         }
-        if (concerns_us(reasons) && interpreter_.take_interrupt()) {
+        // What waits behind IF (GRUB runs so) keeps no blocks from being linked.
+        if (attention.due() && interpreter_.take_interrupt()) {
             pending_link_ = nullptr;
             fpu_wanted_ = false;
             ++interrupts_;
@@ -140,11 +141,6 @@ Stop Translator::run_until_stopped() {
             run_block();
         }
     }
-}
-
-// An interrupt may wait behind IF for long (GRUB runs so): blocks are linked all the same.
-bool Translator::concerns_us(u32 reasons) const {
-    return reasons & ~u32{Attention::Interrupt} || (reasons && state_.eflags & eflags::if_);
 }
 
 // At each callout: the segment registers are compared in words, without a call.
@@ -288,8 +284,7 @@ bool Translator::refresh(const View& view) {
 // changed what translated code must be told before it goes on.
 Block* Translator::block_behind_port_access(const View& view, u32 mode) {
     const Attention& attention = cpu_.attention;
-    if (concerns_us(attention.reasons()) || attention.raised() || state_.instructions >= state_.instruction_limit)
-        return nullptr;
+    if (attention.due() || attention.raised() || state_.instructions >= state_.instruction_limit) return nullptr;
     if (cpu_.debug.engaged() || state_.debug_traps || near_limit_ || pending_link_ || !loaded_) return nullptr;
     if (&spaces_.current() != &view || refresh(view)) return nullptr;
     return expected_block(view, mode);

@@ -41,7 +41,6 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     void run_block();
     bool enter_by_jump_cache(u32 mode);
     bool refresh(const View& view);
-    bool concerns_us(u32 reasons) const;
     Block* block_behind_port_access(const View& view, u32 mode);
     Block* block_here(View& view, u32 mode);
     Block* expected_block(const View& view, u32 mode);

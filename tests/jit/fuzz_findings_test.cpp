@@ -148,4 +148,21 @@ TEST_CASE("fuzz: code in a page table, of which a store of its own sets D, is as
     CHECK(pair.bt.peek<u32>(entry) == (before | 0x40));
 }
 
+TEST_CASE("fuzz: an interrupt behind IF does not divide REP INS over itself, on both engines") {
+    EnginePair<FlatMachine> pair;
+    pair.both([](FlatMachine& m) {
+        m.outside.on_read_port = [](u16, u8) { return 0x90u; };
+        m.outside.vector_pending = 0x40;
+        m.cpu.attention.raise(Attention::Interrupt);
+        m.state.eflags &= ~eflags::if_;
+        m.poke(TestMachine::code_at, {0xF3, 0x6C, 0xF4, 0xF4, 0xF4, 0xF4});
+        m.state.eip = TestMachine::code_at;
+        m.set_reg(Reg::Edi, TestMachine::code_at);
+        m.set_reg(Reg::Ecx, 4);
+    });
+    REQUIRE(pair.advance(100) == "");
+    CHECK(pair.bt.reg(Reg::Ecx) == 0);
+    CHECK(pair.bt.state.eip == TestMachine::code_at + 5);  // behind two NOPs and HLT
+}
+
 }  // namespace vellum::test
