@@ -83,6 +83,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     std::optional<Linear> hidden_operand(const Instruction& in) const;
     bool execute_adaptive(const Instruction& in);
     void step_at_site(const ExitSite& site);
+    void note_faulted_bytes(const Block& block, u32 index);
     void execute_faulted(const ExitSite& site);
     void tell_windows(Mnemonic mnemonic, Linear invalidated, u64 generation_before);
     Linear invalidated_address(const Instruction& in) const;
@@ -169,6 +170,8 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
         u32 bytes = 0;  // of an element; 0: it was another instruction
         bool scans = false, repeated = false;
     } faulted_comparison_;
+    std::array<u8, 15> faulted_bytes_{};  // of the guest instruction that faulted last
+    u32 faulted_length_ = 0;
     static StringComparison comparison_at(u64 rip);
     enum class SiteFault : u8 { Other, NeedsHelp, Code, Rated } site_fault_{};  // of the access that faulted last
     std::optional<Physical> site_to_retranslate_;  // once the interpreter has done its instruction

@@ -120,6 +120,17 @@ void Translator::anticipate_retry(View& view) {
     spaces_.anticipate(view, faulted_access_.address, faulted_access_.access);
 }
 
+// The instruction as it was fetched. It may lie in a page table, where A and D of its own accesses change it.
+void Translator::note_faulted_bytes(const Block& block, u32 index) {
+    Physical first = block.key.physical + (block.eips[index] - block.eip);
+    u32 length = block.eips[index + 1] - block.eips[index];
+    u32 here = std::min(length, page_size - offset_in_page(first));
+    faulted_length_ = length;
+    std::span<u8> bytes = std::span{faulted_bytes_}.first(length);
+    cpu_.memory.read(first, bytes.first(here));
+    if (here < length) cpu_.memory.read(block.second_page, bytes.subspan(here));
+}
+
 // True: the access will succeed now.
 bool Translator::try_fill(HostFault& fault, const Block& running) {
     u64 base = reinterpret_cast<u64>(view_->base);
@@ -194,6 +205,7 @@ bool Translator::answer_fault(HostFault& fault) {
     if (after == block->side.begin()) return false;
     const SideEntry& entry = *std::prev(after);
     site_fault_ = SiteFault::Other;
+    note_faulted_bytes(*block, entry.index);
     if (fault.kind == HostFault::Kind::Page) {
         if (is_poll(fault.rip)) {
             leave_at(fault, *block, entry, ExitSite::Kind::Boundary);

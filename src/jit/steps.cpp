@@ -79,15 +79,12 @@ bool Translator::step_for_debugger() {
     return stepped;
 }
 
-// The instruction that faulted in translated code. A cache of such would have its page watched once more.
+// The instruction that faulted in translated code, as it was fetched. A cache of such would have its page watched once
+// more.
 void Translator::execute_faulted(const ExitSite& site) {
-    const Block& block = *site.block;
-    Physical at = block.key.physical + (site.eip - block.eip);
-    const u8* page = block.straddles || block.dead ? nullptr : cpu_.memory.read_pointer(page_of(at));
-    if (!page) return step();
-    std::span<const u8> bytes{page + offset_in_page(at), std::min<u32>(15, page_size - offset_in_page(at))};
     DecodeStatus status;
-    const Instruction* decoded = memo_.decode(bytes, modes_[block.key.mode].code32(), status);
+    const Instruction* decoded =
+        memo_.decode(std::span{faulted_bytes_}.first(faulted_length_), modes_[site.block->key.mode].code32(), status);
     if (!decoded) return step();
     Instruction in = *decoded;
     if (prepare(in))

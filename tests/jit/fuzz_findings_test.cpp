@@ -148,6 +148,25 @@ TEST_CASE("fuzz: code in a page table, of which a store of its own sets D, is as
     CHECK(pair.bt.peek<u32>(entry) == (before | 0x40));
 }
 
+TEST_CASE("fuzz: a store in a page table that marks its own last byte is done as it was fetched, on both engines") {
+    // With A and D set, `add [edi],al` would be `add [edi+40h],ah`.
+    constexpr u32 page = 0x80, entry = PagedProgram::entry_of(page), before = 0x54007, halt = 0xF4000000;
+    PagedProgram pair;
+    pair.both([&](FlatMachine& m) {
+        m.poke_value<u32>(entry, before);    // ...; inc eax; add eax,...
+        m.poke_value<u32>(entry + 4, halt);  // ...; hlt
+        m.state.eip = entry - 1;             // 00: add
+        m.set_reg(Reg::Edi, page << page_shift);
+        m.set_reg(Reg::Eax, 0x305);
+        m.engine->state_replaced();
+    });
+    REQUIRE(pair.advance(100) == "");
+    CHECK(pair.bt.state.activity == Activity::Halted);
+    CHECK(pair.bt.reg(Reg::Eax) == 0x306);
+    CHECK(pair.bt.peek<u32>(0x54000) == 5);
+    CHECK(pair.bt.peek<u32>(entry) == (before | 0x60));
+}
+
 TEST_CASE("fuzz: an interrupt behind IF does not divide REP INS over itself, on both engines") {
     EnginePair<FlatMachine> pair;
     pair.both([](FlatMachine& m) {
