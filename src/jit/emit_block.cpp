@@ -187,6 +187,7 @@ bool BlockEmitter::emit_instruction() {
         exit_here(new_exit(ExitSite::Kind::LoadFpu, eip(), eip()));
         return false;
     }
+    if (joins_branch(index_)) prepare_branch();
     note_side_entry();
     if (ends_block(rule)) return emit_end(rule);
     if (rule == Rule::Sti && !goes_on()) {  // its shadow reaches into the next block

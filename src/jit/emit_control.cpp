@@ -13,6 +13,32 @@ void BlockEmitter::poll() {
     e_.load32(r11, HostMem::at(r11));
 }
 
+// Comparisons that processors join with a Jcc right behind them (Intel 64 and IA-32 Architectures Optimization
+// Reference Manual, "Macrofusion"; AMD's join some of them).
+bool BlockEmitter::joins_branch(u32 index) const {
+    if (index + 1 >= guest_.rules.size() || guest_.rules[index + 1] != Rule::Branch || guest_.labels[index + 1])
+        return false;
+    // An interrupt between STI and what follows would come too early.
+    if (guest_.rules[index] != Rule::Ident || (index > 0 && guest_.rules[index - 1] == Rule::Sti)) return false;
+    switch (guest_.instructions[index].mnemonic) {
+        case ZYDIS_MNEMONIC_ADD:
+        case ZYDIS_MNEMONIC_AND:
+        case ZYDIS_MNEMONIC_CMP:
+        case ZYDIS_MNEMONIC_DEC:
+        case ZYDIS_MNEMONIC_INC:
+        case ZYDIS_MNEMONIC_SUB:
+        case ZYDIS_MNEMONIC_TEST: return true;
+        default: return false;
+    }
+}
+
+// What a Jcc wants before itself, done before the comparison that it is to stay together with.
+void BlockEmitter::prepare_branch() {
+    flush_stack_pointer();
+    const Instruction& branch = guest_.instructions[index_ + 1];
+    if (direct_target(branch, guest_.eips[index_ + 2]) <= next_eip()) poll();
+}
+
 // A branch to a label of the block itself?
 bool BlockEmitter::stays_inside(u32 at, u32 target) {
     auto end = guest_.eips.end() - 1;
@@ -60,7 +86,7 @@ bool BlockEmitter::emit_branch() {
     u32 target = target_of_branch();
     if (!reachable(target)) return closed_by_interpreter();
     flush_stack_pointer();
-    if (target <= eip()) poll();
+    if (target <= eip() && !(index_ > 0 && joins_branch(index_ - 1))) poll();
     edge_if(in().opcode & 0xF, target);
     if (!goes_on()) edge(next_eip());
     return goes_on();

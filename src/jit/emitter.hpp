@@ -161,6 +161,8 @@ class BlockEmitter {
 
     // --- CONTROL (emit_control.cpp)
     void poll();
+    bool joins_branch(u32 index) const;
+    void prepare_branch();
     void edge(u32 target);
     void edge_if(u8 condition, u32 target);
     bool stays_inside(u32 at, u32 target);
