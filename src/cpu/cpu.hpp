@@ -15,6 +15,7 @@
 #include "cpu/mmu.hpp"
 #include "cpu/occupation.hpp"
 #include "cpu/outside.hpp"
+#include "cpu/spin_watch.hpp"
 #include "cpu/state.hpp"
 
 namespace vellum {
@@ -41,6 +42,7 @@ class Cpu {
     Mmu mmu;
     HostStubs host_stubs;  // how x87, MMX and SSE are executed
     DebugPoints debug;
+    SpinWatch spins;
     Occupation occupation;  // of the thread that runs it
 
     Privilege privilege() const { return state.cpl == 3 ? Privilege::User : Privilege::Supervisor; }

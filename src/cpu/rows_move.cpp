@@ -128,6 +128,12 @@ Fault translate_byte(Cpu& cpu, const Instruction& in) {
 // Hints never fault and long NOPs do not touch their operand.
 Fault do_nothing(Cpu&, const Instruction&) { return Fault::none(); }
 
+Fault pause(Cpu& cpu, const Instruction&) {
+    if (cpu.spins.enabled && cpu.spins.note_pause(cpu.state.eip, cpu.outside.guest_time()))
+        cpu.attention.raise(Attention::Stop);
+    return Fault::none();
+}
+
 // BOUND: both limits are signed and inclusive.
 template <typename T>
 Fault check_bounds(Cpu& cpu, const Instruction& in) {
@@ -166,9 +172,9 @@ constexpr Mnemonic conditional_sets[] = {
     ZYDIS_MNEMONIC_SETL, ZYDIS_MNEMONIC_SETNL, ZYDIS_MNEMONIC_SETLE, ZYDIS_MNEMONIC_SETNLE,
 };
 constexpr Mnemonic hints[] = {
-    ZYDIS_MNEMONIC_NOP,        ZYDIS_MNEMONIC_PAUSE,       ZYDIS_MNEMONIC_ENDBR32,    ZYDIS_MNEMONIC_ENDBR64,
-    ZYDIS_MNEMONIC_PREFETCH,   ZYDIS_MNEMONIC_PREFETCHW,   ZYDIS_MNEMONIC_PREFETCHT0, ZYDIS_MNEMONIC_PREFETCHT1,
-    ZYDIS_MNEMONIC_PREFETCHT2, ZYDIS_MNEMONIC_PREFETCHNTA,
+    ZYDIS_MNEMONIC_NOP,        ZYDIS_MNEMONIC_ENDBR32,    ZYDIS_MNEMONIC_ENDBR64,
+    ZYDIS_MNEMONIC_PREFETCH,   ZYDIS_MNEMONIC_PREFETCHW,  ZYDIS_MNEMONIC_PREFETCHT0,
+    ZYDIS_MNEMONIC_PREFETCHT1, ZYDIS_MNEMONIC_PREFETCHT2, ZYDIS_MNEMONIC_PREFETCHNTA,
 };
 constexpr InstructionRow single_rows[] = {
     {ZYDIS_MNEMONIC_MOV, picked<pick_move>, TranslationClass::Ident},
@@ -180,6 +186,7 @@ constexpr InstructionRow single_rows[] = {
     {ZYDIS_MNEMONIC_CWDE, word_to_double, TranslationClass::Ident},
     {ZYDIS_MNEMONIC_CWD, sign_of_ax_to_dx, TranslationClass::Ident},
     {ZYDIS_MNEMONIC_CDQ, sign_of_eax_to_edx, TranslationClass::Ident},
+    {ZYDIS_MNEMONIC_PAUSE, pause, TranslationClass::Ident},
     {ZYDIS_MNEMONIC_XLAT, translate_byte, TranslationClass::Interpret},
     {ZYDIS_MNEMONIC_BOUND, check_bounds_by_size, TranslationClass::Interpret},
 };

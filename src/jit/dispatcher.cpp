@@ -37,7 +37,8 @@ Translator::Translator(Cpu& cpu, const TranslatorConfig& config)
                  .behind_branches = config.regions,
                  .behind_calls = config.regions && config.return_prediction,
                  .checked_stores = config.checked_stores,
-                 .system_registers = config.system_registers}},
+                 .system_registers = config.system_registers,
+                 .spin_waits = config.spin_waits}},
       cache_{config, indirect_exit_},
       views_{cache_.runtime().underflow},
       crossings_{host_has_wrgsbase()} {

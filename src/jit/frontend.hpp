@@ -15,6 +15,7 @@ struct FrontendOptions {
     bool behind_calls = false;     // ... and where a call returns
     bool checked_stores = true;    // as in TranslatorConfig
     bool system_registers = true;  // the same
+    bool spin_waits = true;        // the same
 };
 
 class Frontend {

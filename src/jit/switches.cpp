@@ -30,6 +30,8 @@ constexpr TranslatorSwitch switches[] = {
      [](Config& c) { c.crossings = false; }},
     {"moved-pages", "a page that is seen at another linear address takes its translations along",
      [](Config& c) { c.moved_pages = false; }},
+    {"spin-waits", "a guest that spins with PAUSE for long sleeps for a part of it",
+     [](Config& c) { c.spin_waits = false; }},
     {"other-segments", "16-bit code and segments that are not flat are translated",
      [](Config& c) { c.other_segments = false; }},
 };

@@ -152,6 +152,8 @@ int Session::run() {
         } else if (slice.kind == Machine::Slice::Kind::Idle) {
             set_state(GuestState::Idle);
             wait(slice.until);
+        } else if (slice.kind == Machine::Slice::Kind::Spinning) {
+            wait(slice.until);
         } else if (slice.kind == Machine::Slice::Kind::Debug && on_debug_stop) {
             on_debug_stop();
         }
