@@ -15,7 +15,6 @@
 #include "cpu/mmu.hpp"
 #include "cpu/occupation.hpp"
 #include "cpu/outside.hpp"
-#include "cpu/spin_watch.hpp"
 #include "cpu/state.hpp"
 
 namespace vellum {
@@ -42,7 +41,6 @@ class Cpu {
     Mmu mmu;
     HostStubs host_stubs;  // how x87, MMX and SSE are executed
     DebugPoints debug;
-    SpinWatch spins;
     Occupation occupation;  // of the thread that runs it
 
     Privilege privilege() const { return state.cpl == 3 ? Privilege::User : Privilege::Supervisor; }

@@ -16,6 +16,7 @@ class Outside {
     virtual bool interrupt_pending() const = 0;
     virtual u8 acknowledge_interrupt() = 0;
     virtual Nanoseconds guest_time() = 0;  // for RDTSC
+    virtual void spin() {}                 // PAUSE: the guest waits for something
     virtual u64 apic_base() const = 0;     // MSR 1Bh belongs to the local APIC
     virtual void set_apic_base(u64 value) = 0;
     // While CR0.NE is clear: FERR#, which is IRQ 13 on a PC, and the pin IGNNE#, which lets x87 instructions go on.

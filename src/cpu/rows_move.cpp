@@ -129,8 +129,7 @@ Fault translate_byte(Cpu& cpu, const Instruction& in) {
 Fault do_nothing(Cpu&, const Instruction&) { return Fault::none(); }
 
 Fault pause(Cpu& cpu, const Instruction&) {
-    if (cpu.spins.enabled && cpu.spins.note_pause(cpu.state.eip, cpu.outside.guest_time()))
-        cpu.attention.raise(Attention::Stop);
+    cpu.outside.spin();
     return Fault::none();
 }
 

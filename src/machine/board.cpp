@@ -185,6 +185,18 @@ Nanoseconds Board::guest_time() {
     OccupationScope scope = at_devices();
     return clock_.guest_time();
 }
+void Board::spin() {
+    if (clock_.kind() == ClockKind::Instructions || !spins_.note_pause(state_.eip, clock_.guest_time())) return;
+    clock_.run_ahead(SpinWatch::pause_time);
+    if (clock_.ahead() >= SpinWatch::most_ahead || clock_.guest_time() >= known_deadline_)
+        cpu_.attention.raise(Attention::Stop);
+}
+
+void Board::catch_up(Nanoseconds slept) {
+    clock_.catch_up(slept);
+    spins_.wake(clock_.guest_time());
+}
+
 u64 Board::apic_base() const { return chips_->local_apic.base(); }
 void Board::set_apic_base(u64 value) {
     chips_->local_apic.set_base(value);

@@ -20,6 +20,7 @@
 #include "machine/config.hpp"
 #include "machine/firmware.hpp"
 #include "machine/guest_clock.hpp"
+#include "machine/spin_watch.hpp"
 
 namespace vellum {
 
@@ -80,6 +81,8 @@ class Board final : public Outside {
     void serialize(Archive& archive);
     // Fires the timers that are due.
     void advance();
+    // Guest time was ahead of the host's, which has slept for `slept` since somebody last asked for either.
+    void catch_up(Nanoseconds slept);
     // Instruction clock: an idle processor jumps to the next event.
     void skip_to(Nanoseconds time);
     // The next event's time, which whoever asks is going to tell the engine; see on_deadline_moved.
@@ -117,6 +120,7 @@ class Board final : public Outside {
     bool interrupt_pending() const override;
     u8 acknowledge_interrupt() override;
     Nanoseconds guest_time() override;
+    void spin() override;
     u64 apic_base() const override;
     void set_apic_base(u64 value) override;
     void set_ferr(bool asserted) override;
@@ -145,6 +149,7 @@ class Board final : public Outside {
     Scheduler scheduler_;
     Bus ports_, mmio_;
     BoardEvents events_;
+    SpinWatch spins_;
     Nanoseconds known_deadline_ = ~Nanoseconds{0};
     bool a20_ = true;
     std::optional<u32> framebuffer_;

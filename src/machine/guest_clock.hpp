@@ -1,6 +1,7 @@
 // Guest time: the host's monotonic clock while the machine runs, or one nanosecond for each retired instruction.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 
 #include "base/archive.hpp"
@@ -37,6 +38,19 @@ class GuestClock final : public TimeSource {
         if (!stopped_) return;
         if (kind_ == ClockKind::Host) offset_ = host_time_() - stopped_at_;
         stopped_ = false;
+        ahead_ = 0;
+    }
+    // Host mode: guest time jumps ahead of the host's, and goes back by as much of it as the host has slept: nobody may
+    // have asked for the time meanwhile.
+    void run_ahead(Nanoseconds by) {
+        offset_ -= by;
+        ahead_ += by;
+    }
+    Nanoseconds ahead() const { return ahead_; }
+    void catch_up(Nanoseconds slept) {
+        Nanoseconds by = std::min(slept, ahead_);
+        offset_ += by;
+        ahead_ -= by;
     }
     // The instruction count at which guest time will be `time`.
     u64 instructions_at(Nanoseconds time) const {
@@ -66,6 +80,7 @@ class GuestClock final : public TimeSource {
     u64 offset_ = 0;
     bool stopped_ = true;
     Nanoseconds stopped_at_ = 0;
+    Nanoseconds ahead_ = 0;
 };
 
 }  // namespace vellum

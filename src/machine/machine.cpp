@@ -56,7 +56,6 @@ Machine::Machine(const MachineConfig& config, BoardParts parts, Log& log, std::o
         lockstep_ = lockstep.get();
         engine_ = std::move(lockstep);
     }
-    board_->cpu().spins.enabled = config.clock == ClockKind::Host;
     if (config.clock == ClockKind::Host)
         keeper_ = std::make_unique<TimeKeeper>([this] { board_->cpu().attention.raise(Attention::Stop); });
     board_->on_deadline_moved = [this] { set_deadline(); };
@@ -118,9 +117,6 @@ Machine::Slice Machine::run_slice(u64 limit) {
     if (auto status = handle_events()) return {Slice::Kind::Ended, 0, *status};
     set_deadline();
     if (state.instructions >= limit_) return {Slice::Kind::Stopped};
-    SpinWatch& spins = board_->cpu().spins;
-    spins.take_wish();  // of a debugger's steps
-    if (std::exchange(spin_slept_, false)) spins.wake(clock.guest_time());
     Stop stop = engine_->run();
     board_->cpu().occupation.note(Occupation::Kind::Other);
     if (auto status = handle_events()) return {Slice::Kind::Ended, 0, *status};
@@ -141,11 +137,7 @@ Machine::Slice Machine::run_slice(u64 limit) {
         }
         case Stop::Debug: return {Slice::Kind::Debug};
         case Stop::Attention:
-            if (Nanoseconds wish = spins.take_wish()) {
-                spin_slept_ = true;
-                return {Slice::Kind::Spinning,
-                        std::min(clock.guest_time() + wish, board_->scheduler().next_deadline())};
-            }
+            if (clock.ahead() >= SpinWatch::most_ahead) return {Slice::Kind::Ahead, clock.guest_time() + clock.ahead()};
             break;
         case Stop::InstructionLimit: break;
     }

@@ -27,11 +27,11 @@ class Machine {
 
     struct Slice {
         enum class Kind : u8 {
-            Stopped,   // Attention::Stop, or the instruction limit was reached: look around and call again
-            Idle,      // halted: nothing happens before `until` (guest time) unless somebody does something
-            Spinning,  // nor here, but the guest looks from time to time: `until` is when it is to look again
-            Ended,     // the machine is off: `exit_status`
-            Debug,     // Cpu::debug tells why, or the processor shut down
+            Stopped,  // Attention::Stop, or the instruction limit was reached: look around and call again
+            Idle,     // halted: nothing happens before `until` (guest time) unless somebody does something
+            Ahead,    // guest time is ahead of the host's, which would show `until` when it has caught up
+            Ended,    // the machine is off: `exit_status`
+            Debug,    // Cpu::debug tells why, or the processor shut down
         } kind;
         Nanoseconds until = 0;
         int exit_status = 0;
@@ -58,7 +58,6 @@ class Machine {
     std::optional<int> handle_events();
 
     bool reboot_;
-    bool spin_slept_ = false;  // the last slice ended so
     bool shows_shutdowns_ = false, shutdown_shown_ = false;
     u64 limit_ = ~u64{0};
     std::unique_ptr<Board> second_board_;  // lockstep only

@@ -152,8 +152,11 @@ int Session::run() {
         } else if (slice.kind == Machine::Slice::Kind::Idle) {
             set_state(GuestState::Idle);
             wait(slice.until);
-        } else if (slice.kind == Machine::Slice::Kind::Spinning) {
+        } else if (slice.kind == Machine::Slice::Kind::Ahead) {
+            Board& board = machine_.board();
+            Nanoseconds before = board.clock().guest_time();
             wait(slice.until);
+            board.catch_up(board.clock().guest_time() - before);
         } else if (slice.kind == Machine::Slice::Kind::Debug && on_debug_stop) {
             on_debug_stop();
         }
