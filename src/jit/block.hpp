@@ -75,10 +75,11 @@ struct ExitSite {
 // Host instructions from `host` (offset in the block's code) belong to guest instruction `index`; the guest's ESP is
 // r12 + `esp_delta` at the start of that instruction.
 struct SideEntry {
-    static constexpr u8 not_swapped = 0xFF;
+    static constexpr u8 not_swapped = 0xFF, exact = 0xFF, of_left_shift = 0x10;
     u32 host;
     u16 index;
-    u8 swapped;  // the two low bytes of this register are exchanged
+    u8 swapped;   // the two low bytes of this register are exchanged
+    u8 overflow;  // the guest's OF follows from this register, which holds the result of a shift; `exact`: it is right
     i32 esp_delta;
 };
 

@@ -127,7 +127,8 @@ void BlockEmitter::flush_stack_pointer() {
 }
 
 void BlockEmitter::note_side_entry(u8 swapped) {
-    tables_.side.push_back({code_offset(), static_cast<u16>(index_), swapped, pending_});
+    u8 overflow = index_ <= overflow_deferred_to_ ? deferred_overflow_ : SideEntry::exact;
+    tables_.side.push_back({code_offset(), static_cast<u16>(index_), swapped, overflow, pending_});
 }
 
 // Where the patched entries of a dead block lead.

@@ -191,7 +191,7 @@ void BlockEmitter::emit_modrm() {
     if (i.names_stack_register && reg == 4 && !reg_field_is_extension(i)) reg = r12;
     if (!i.has_memory) {
         if (i.names_stack_register && rm == 4) rm = r12;
-        bool overflow = must_set_overflow();
+        bool overflow = must_set_overflow() && !defer_overflow(rm);
         if (overflow) e_.mov64(r11, rcx);
         e_.op(o, reg, rm);
         emit_register_tail(tail);

@@ -11,6 +11,8 @@ namespace {
 constexpr u8 rcl = 2, rcr = 3;  // as ModRM.reg of D0 to D3 has them
 
 bool is_by_cl(const Instruction& in) { return in.opcode >= 0xD2; }
+// ROL, RCL, SHL and its double.
+bool shifts_left(const Instruction& in) { return !((in.modrm >> 3) & 1); }
 
 }  // namespace
 
@@ -19,6 +21,54 @@ bool BlockEmitter::must_set_overflow() const {
     if (!shifts_by_count(i) || host_is_amds()) return false;
     if (!is_by_cl(i) && (i.immediate & 31) < 2) return false;
     return guest_.flags_live[index_] & eflags::of;
+}
+
+// What leaves the block in the middle of that instruction, or before it, is a host fault or a poll: nothing emitted.
+bool BlockEmitter::leaves_by_host_fault_only(u32 index) const {
+    const Instruction& i = guest_.instructions[index];
+    Rule rule = guest_.rules[index];
+    if (guest_.labels[index] || uses_fpu(i)) return false;
+    if (i.has_memory && (mode_.use(i.memory.segment) != SegmentUse::Flat || i.address_size != 4)) return false;
+    if (rule == Rule::Push || rule == Rule::Pop) return mode_.flat_stack();
+    return rule == Rule::Ident || rule == Rule::Lea || rule == Rule::Nothing;
+}
+
+// Is that register after that instruction what it was? Only of instructions that write nothing but what they name.
+bool BlockEmitter::keeps_result(u32 index, u8 reg) const {
+    const Instruction& i = guest_.instructions[index];
+    switch (i.mnemonic) {
+        case ZYDIS_MNEMONIC_MOV:
+        case ZYDIS_MNEMONIC_MOVZX:
+        case ZYDIS_MNEMONIC_MOVSX:
+        case ZYDIS_MNEMONIC_LEA:
+        case ZYDIS_MNEMONIC_NOP:
+        case ZYDIS_MNEMONIC_NOT:
+        case ZYDIS_MNEMONIC_PUSH:
+        case ZYDIS_MNEMONIC_POP: break;
+        default: return false;
+    }
+    for (const Operand& o : i.op)
+        if (o.kind == Operand::Kind::Gpr && o.access & Operand::Write && (o.size == 1 ? o.reg & 3 : o.reg) == reg)
+            return false;
+    return true;
+}
+
+// Most shifts are followed by something that surely writes OF, and only a fault of a load or store between them could
+// show it: then it is set when that happens, from the result, which is still there.
+bool BlockEmitter::defer_overflow(u8 reg) {
+    const Instruction& shift = in();
+    if (is_by_cl(shift) || shift.op[0].size != 4 || shift.names_stack_register) return false;
+    for (u32 i = index_ + 1; i < guest_.instructions.size() && leaves_by_host_fault_only(i); ++i) {
+        const Instruction& next = guest_.instructions[i];
+        if (next.flags_read & eflags::of) return false;
+        if (flags_surely_written(next) & eflags::of) {
+            overflow_deferred_to_ = i;
+            deferred_overflow_ = static_cast<u8>(reg | (shifts_left(shift) ? SideEntry::of_left_shift : 0));
+            return true;
+        }
+        if (!keeps_result(i, reg)) return false;
+    }
+    return false;
 }
 
 // The result in r8. A rotation through CF by 1 and back leaves all as it was but OF: of RCR and then RCL, that is CF
@@ -33,7 +83,7 @@ void BlockEmitter::set_overflow(u32 bytes, u8 count) {
         e_.movzx8(rcx, r10);
         unchanged = e_.jrcxz_forward();
     }
-    bool left = !((in().modrm >> 3) & 1);  // ROL, RCL, SHL and its double
+    bool left = shifts_left(in());
     HostOpcode by_one{.code = static_cast<u8>(bytes == 1 ? 0xD0 : 0xD1), .p66 = bytes == 2};
     e_.op(by_one, left ? rcr : rcl, r8);
     e_.op(by_one, left ? rcl : rcr, r8);

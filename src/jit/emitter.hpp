@@ -117,6 +117,9 @@ class BlockEmitter {
 
     // --- emit_shift.cpp
     bool must_set_overflow() const;
+    bool defer_overflow(u8 host);
+    bool keeps_result(u32 index, u8 reg) const;
+    bool leaves_by_host_fault_only(u32 index) const;
     void set_overflow(u32 bytes, u8 count);
     void set_overflow_of_register(u8 host);
     void set_overflow_of_memory(const HostMem& memory);
@@ -210,7 +213,10 @@ class BlockEmitter {
     u32 index_ = 0;
     i32 pending_ = 0;       // guest ESP = r12 + pending_
     bool settled_ = false;  // r12 is known to be near the window: the block has accessed the stack or normalised it
-    u32 stretch_end_ = 0;   // index behind the instructions that are counted together
+    // After a shift whose OF is set only where the host faults: up to this instruction, from what SideEntry has.
+    u32 overflow_deferred_to_ = 0;
+    u8 deferred_overflow_ = SideEntry::exact;
+    u32 stretch_end_ = 0;  // index behind the instructions that are counted together
 };
 
 }  // namespace vellum

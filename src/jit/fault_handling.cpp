@@ -35,6 +35,14 @@ void compare_last_elements(Cpu& cpu, bool scans) {
     if (first && second) alu::binary<alu::Binary::Cmp, T>(*first, *second, cpu.state.eflags);
 }
 
+// OF of a shift as emit_shift.cpp has it: of one to the left, CF and the top bit XORed, of one to the right the two top
+// bits.
+void set_overflow(HostFault& fault, u8 how) {
+    u64 result = fault.registers[how & 0xF];
+    bool top = result >> 31 & 1, other = how & SideEntry::of_left_shift ? fault.flags & eflags::cf : result >> 30 & 1;
+    fault.flags = (fault.flags & ~u64{eflags::of}) | (top != other ? eflags::of : 0);
+}
+
 void swap_low_bytes(u64& value) { value = (value & ~u64{0xFFFF}) | (value & 0xFF) << 8 | (value >> 8 & 0xFF); }
 
 }  // namespace
@@ -42,6 +50,7 @@ void swap_low_bytes(u64& value) { value = (value & ~u64{0xFFFF}) | (value & 0xFF
 // Leaves before a guest instruction of the block.
 void Translator::leave_at(HostFault& fault, const Block& block, const SideEntry& entry, ExitSite::Kind kind) {
     u32 index = entry.index;
+    if (entry.overflow != SideEntry::exact) set_overflow(fault, entry.overflow);
     fault.registers[r12] = reinterpret_cast<u64>(view_->base) |
                            low_half(fault.registers[r12] + static_cast<u64>(static_cast<i64>(entry.esp_delta)));
     fault_exit_.kind = kind;

@@ -54,9 +54,11 @@ void on_signal(int signal, siginfo_t* info, void* context) {
         fault.write = machine.gregs[REG_ERR] & 2;
         fault.address = reinterpret_cast<u64>(info->si_addr);
         fault.rip = static_cast<u64>(machine.gregs[REG_RIP]);
+        fault.flags = static_cast<u64>(machine.gregs[REG_EFL]);
         for (int i = 0; i < 16; ++i) fault.registers[i] = static_cast<u64>(machine.gregs[register_index[i]]);
         if (sink->on_host_fault(fault)) {
             machine.gregs[REG_RIP] = static_cast<greg_t>(fault.rip);
+            machine.gregs[REG_EFL] = static_cast<greg_t>(fault.flags);
             for (int i = 0; i < 16; ++i) machine.gregs[register_index[i]] = static_cast<greg_t>(fault.registers[i]);
             return;
         }

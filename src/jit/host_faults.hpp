@@ -15,6 +15,7 @@ struct HostFault {
     u64 address = 0;
     u64 rip = 0;
     u64 registers[16] = {};  // by HostReg
+    u64 flags = 0;
 };
 
 class HostFaultSink {

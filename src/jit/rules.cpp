@@ -339,6 +339,13 @@ Rule string_rule(const Instruction& in, const CodeMode& mode) {
     return Rule::String;
 }
 
+// By a count that changes all of the operand's flags: not 0, and less than its bits.
+bool shifts_surely(const Instruction& in) {
+    if (in.opcode_map != 0) return false;
+    if ((in.opcode & 0xFE) == 0xD0) return true;
+    return (in.opcode & 0xFE) == 0xC0 && (in.immediate & 31) != 0 && (in.immediate & 31) < 8u * in.op[0].size;
+}
+
 Rule transfer_rule(const Instruction& in, const CodeMode& mode, Rule rule) {
     const Operand& target = in.op[0];
     if (target.kind == Operand::Kind::FarPointer) return Rule::Interpret;
@@ -408,9 +415,9 @@ u32 flags_surely_written(const Instruction& in) {
         case ZYDIS_MNEMONIC_TEST: return eflags::arithmetic;  // AF is cleared by every processor
         case ZYDIS_MNEMONIC_SHL:
         case ZYDIS_MNEMONIC_SHR:
-        case ZYDIS_MNEMONIC_SAR:
+        case ZYDIS_MNEMONIC_SAR: return shifts_surely(in) ? eflags::arithmetic & ~u32{eflags::af} : 0;
         case ZYDIS_MNEMONIC_ROL:
-        case ZYDIS_MNEMONIC_ROR:
+        case ZYDIS_MNEMONIC_ROR: return shifts_surely(in) ? eflags::cf | eflags::of : 0;
         case ZYDIS_MNEMONIC_RCL:
         case ZYDIS_MNEMONIC_RCR:
         case ZYDIS_MNEMONIC_SHLD:
