@@ -22,6 +22,11 @@ void BlockEmitter::emit_lea() {
             return;
         }
     }
+    bool same = m.base == to && m.index == MemoryOperand::none && m.displacement == 0 && in().address_size == 4;
+    if (wide && to != 4) {
+        if (!same) effective_address(host_of(to));  // else it fills a gap between functions
+        return;
+    }
     effective_address();
     if (to == 4) flush_stack_pointer();
     if (wide)

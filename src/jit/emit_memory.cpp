@@ -16,17 +16,17 @@ u32 BlockEmitter::memory_bytes() const {
     return 0;
 }
 
-void BlockEmitter::effective_address() {
+void BlockEmitter::effective_address(u8 to) {
     const MemoryOperand& m = in().memory;
     i32 displacement = static_cast<i32>(m.displacement) + (m.base == 4 ? pending_ : 0);
     HostMem address = HostMem::at(m.base == MemoryOperand::none ? no_reg : static_cast<u8>(host_of(m.base)),
                                   m.index == MemoryOperand::none ? no_reg : static_cast<u8>(host_of(m.index)),
                                   log2_of(m.scale), displacement);
     if (m.base == MemoryOperand::none && m.index == MemoryOperand::none)
-        e_.mov32_imm(r8, m.displacement);
+        e_.mov32_imm(to, m.displacement);
     else
-        e_.lea32(r8, address);
-    if (in().address_size == 2) e_.movzx16(r8, r8);
+        e_.lea32(to, address);
+    if (in().address_size == 2) e_.movzx16(to, to);
 }
 
 // Could in()'s operand begin near the end of 4 GiB and go on at offset 0?

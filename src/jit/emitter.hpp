@@ -127,7 +127,7 @@ class BlockEmitter {
     // --- operands and IDENT (emit_memory.cpp, emit_ident.cpp)
     HostMem memory_operand(u32 bytes, bool in_r8 = false);
     HostMem window_operand() const;
-    void effective_address();  // of in() to r8d
+    void effective_address(u8 to = r8);  // of in()
     // r8d: offset; gives the operand. `may_wrap`: it could go on at offset 0.
     HostMem through_segment(Seg s, u32 bytes, bool may_wrap);
     bool may_wrap(u32 bytes) const;
