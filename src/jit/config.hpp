@@ -25,7 +25,7 @@ struct TranslatorConfig {
     // Told of all emitted code; lives longer than the translator.
     CodeObserver* observer = nullptr;
     // Of two ways to look an indirect target up, the one that is better here; what it needs is host_has_bmi2().
-    bool look_up_by_shift = host_has_bmi2() && !host_is_amds();
+    bool look_up_by_mask = host_has_bmi2() && !host_is_amds();
     bool chaining = true;             // patch direct branches
     bool page_links = true;           // ... to other pages too
     bool jump_cache = true;           // look indirect targets up in emitted code

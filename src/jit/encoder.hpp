@@ -107,12 +107,11 @@ class Encoder {
         byte(static_cast<u8>(0xC8 | (r & 7)));
     }
 
-    // Of BMI2, whose shifts leave the flags alone. `count` as in SHR: its low six bits.
+    // Of BMI2: it leaves the flags alone.
     void rorx64(u8 to, u8 from, u8 by) {
         vex({.map = 3, .code = 0xF0, .pF2 = true, .w = true}, to, 0, from);
         byte(by);
     }
-    void shrx64(u8 to, u8 from, u8 count) { vex({.map = 2, .code = 0xF7, .pF2 = true, .w = true}, to, count, from); }
 
     // --- arithmetic (touches flags); `operation`: 0 add 1 or 4 and 5 sub 6 xor 7 cmp
     void alu32(u8 operation, u8 to, u8 from) { op({0, static_cast<u8>(operation << 3 | 3)}, to, from); }
@@ -214,12 +213,9 @@ class Encoder {
     }
     u32 jrcxz_forward() { return short_forward(0xE3); }
     // Decrements ecx and jumps, unless it is 0 then, to a place at most 125 bytes back.
-    void loop_back(u32 place) {
-        check(size() + 3 - place <= 128, "a short jump reaches its target");
-        byte(0x67);
-        byte(0xE2);
-        byte(static_cast<u8>(place - size() - 1));
-    }
+    void loop_back(u32 place) { back_by_ecx(0xE2, place); }
+    // Jumps there if ecx is 0.
+    void jecxz_back(u32 place) { back_by_ecx(0xE3, place); }
     void land_short(u32 at) {
         u32 distance = size() - at - 1;
         check(distance < 128, "a short jump reaches its target");
@@ -231,6 +227,12 @@ class Encoder {
         byte(a);
         byte(b);
         byte(c);
+    }
+    void back_by_ecx(u8 opcode, u32 place) {
+        check(size() + 3 - place <= 128, "a short jump reaches its target");
+        byte(0x67);
+        byte(opcode);
+        byte(static_cast<u8>(place - size() - 1));
     }
     void relative(u64 target) { value(static_cast<u32>(target - (here() + 4))); }
     void prefixes(const HostOpcode& o, u8 rex);

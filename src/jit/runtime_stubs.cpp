@@ -85,25 +85,22 @@ ExitStub emit_exit(Encoder& e, const JitContext& context) {
     return {ordinary, crossing};
 }
 
-// r10: JumpCacheEntry, r11d: EIP. LOOP falls through if the entry is the right one.
-void emit_compare_by_loop(Encoder& e, u32 other) {
-    e.mov64(r9, rcx);
+// r10: JumpCacheEntry, r11d: EIP. Falls through if the entry is the right one, with its code offset in r9; else `other`,
+// where RCX is in r8. No branch is taken on the way that is usual, and nothing that follows waits for the comparison.
+void emit_compare_entry(Encoder& e, u32 other, bool by_mask) {
+    e.mov64(r8, rcx);
+    e.load32(r9, HostMem::at(r10, static_cast<i32>(offsetof(JumpCacheEntry, code))));
     e.load32(rcx, HostMem::at(r10, static_cast<i32>(offsetof(JumpCacheEntry, difference))));
-    e.lea32(rcx, HostMem::at(rcx, r11));
-    e.loop_back(other);  // of ecx
-    e.mov64(rcx, r9);
-    e.load32(r9, HostMem::at(r10, static_cast<i32>(offsetof(JumpCacheEntry, code))));
-}
-
-// The same without a branch: of an entry that is another one's, code offset 0 is left.
-void emit_compare_by_shift(Encoder& e) {
-    e.load32(r8, HostMem::at(r10, static_cast<i32>(offsetof(JumpCacheEntry, difference))));
-    e.load32(r9, HostMem::at(r10, static_cast<i32>(offsetof(JumpCacheEntry, code))));
-    e.lea32(r8, HostMem::at(r8, r11, 0, -1));  // 0 if it is the right one
-    e.lea64(r8, HostMem::at(r8, -1));          // the upper half: all ones then, else 0
-    e.rorx64(r8, r8, 32);
-    e.not64(r8);
-    e.shrx64(r9, r9, r8);  // by 0 or 63
+    if (by_mask) {
+        e.lea32(rcx, HostMem::at(rcx, r11, 0, -1));  // 0 if it is the right one
+        e.lea64(rcx, HostMem::at(rcx, -1));          // the upper half: all ones then, else 0
+        e.rorx64(rcx, rcx, 32);
+        e.jecxz_back(other);
+    } else {
+        e.lea32(rcx, HostMem::at(rcx, r11));
+        e.loop_back(other);  // of ecx
+    }
+    e.mov64(rcx, r8);
 }
 
 // r11d: EIP, whose low half finds an entry of the jump cache. All of it is compared without a change of flags
@@ -111,10 +108,8 @@ void emit_compare_by_shift(Encoder& e) {
 // brought it there back.
 void emit_lookup(Encoder& e, Runtime& runtime, const JitContext& context, const TranslatorConfig& config) {
     u32 other = e.size();
-    if (!config.look_up_by_shift) {
-        e.mov32(rcx, r9);
-        e.jmp(runtime.miss);
-    }
+    e.mov64(rcx, r8);
+    e.jmp(runtime.miss);
     runtime.underflow = e.here();
     e.lea64(rsp, HostMem::at(rsp, -8));
     runtime.lookup = e.here();
@@ -125,10 +120,7 @@ void emit_lookup(Encoder& e, Runtime& runtime, const JitContext& context, const 
     e.movzx16(r9, r11);
     e.load64(r10, HostMem::absolute(&context.jump_cache));
     e.lea64(r10, HostMem::at(r10, r9, 3));
-    if (config.look_up_by_shift)
-        emit_compare_by_shift(e);
-    else
-        emit_compare_by_loop(e, other);
+    emit_compare_entry(e, other, config.look_up_by_mask);
     e.lea64(r10, HostMem{.relative = true, .target = runtime.code_base});
     e.lea64(r9, HostMem::at(r9, r10));
     e.jmp_register(r9);

@@ -98,8 +98,8 @@ TEST_CASE("linking: indirect jumps between places whose addresses share their lo
     auto calls = GENERATE(false, true);
     TranslatorConfig config;
     config.counting = true;
-    config.look_up_by_shift = GENERATE(false, true) && host_has_bmi2();
-    CAPTURE(calls, config.look_up_by_shift);
+    config.look_up_by_mask = GENERATE(false, true) && host_has_bmi2();
+    CAPTURE(calls, config.look_up_by_mask);
     EnginePair<FlatMachine> pair{1u << 20, [&](Cpu& cpu) { return make_translator(cpu, config); }};
     auto code = assemble(TestMachine::code_at, [&](x86::Assembler& a) {
         auto again = a.newLabel(), back = a.newLabel();
