@@ -39,7 +39,7 @@ struct TranslatorConfig {
     bool crossings = true;            // SYSENTER, SYSEXIT and loads of FS go on in emitted code
     bool moved_pages = true;          // translations move with their page to another linear address
     bool other_segments = true;       // translate 16-bit code and segments that are not flat
-    bool spin_waits = true;           // a loop around PAUSE sleeps after a while
+    bool spin_waits = true;           // PAUSE takes guest time in loops that spin for long
     u32 most_instructions = 48;       // in a block
     u64 cache_bytes = u64{64} << 20;  // of emitted code, 1 MiB to 1 GiB
 };

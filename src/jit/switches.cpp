@@ -30,7 +30,7 @@ constexpr TranslatorSwitch switches[] = {
      [](Config& c) { c.crossings = false; }},
     {"moved-pages", "a page that is seen at another linear address takes its translations along",
      [](Config& c) { c.moved_pages = false; }},
-    {"spin-waits", "a guest that spins with PAUSE for long sleeps for a part of it",
+    {"spin-waits", "PAUSE takes a microsecond of guest time in loops that spin for long; the host sleeps for it",
      [](Config& c) { c.spin_waits = false; }},
     {"other-segments", "16-bit code and segments that are not flat are translated",
      [](Config& c) { c.other_segments = false; }},

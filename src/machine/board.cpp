@@ -186,9 +186,11 @@ Nanoseconds Board::guest_time() {
     return clock_.guest_time();
 }
 void Board::spin() {
-    if (clock_.kind() == ClockKind::Instructions || !spins_.note_pause(state_.eip, clock_.guest_time())) return;
+    if (clock_.kind() == ClockKind::Instructions) return;
+    Nanoseconds now = clock_.guest_time();
+    if (!spins_.note_pause(state_.eip, now)) return;
     clock_.run_ahead(SpinWatch::pause_time);
-    if (clock_.ahead() >= SpinWatch::most_ahead || clock_.guest_time() >= known_deadline_)
+    if (clock_.ahead() >= SpinWatch::most_ahead || now + SpinWatch::pause_time >= known_deadline_)
         cpu_.attention.raise(Attention::Stop);
 }
 
