@@ -1,9 +1,8 @@
 // OF behind a shift is right wherever it can be seen, and nothing is done for it where it cannot.
 #include <catch2/catch.hpp>
 
-#include <algorithm>
-
 #include "cpu/host_features.hpp"
+#include "jit/emitted_blocks.hpp"
 #include "jit/paged_program.hpp"
 
 using namespace vellum;
@@ -34,34 +33,13 @@ struct Faulting : PagedProgram {
     }
 };
 
-struct Seen final : CodeObserver {
-    std::vector<u8> bytes;
-    void code_added(const NamedCode& code) override {
-        if (code.name.starts_with("guest.")) bytes.insert(bytes.end(), code.bytes.begin(), code.bytes.end());
-    }
-    bool has(std::initializer_list<u8> wanted) const {
-        return std::search(bytes.begin(), bytes.end(), wanted.begin(), wanted.end()) != bytes.end();
-    }
-};
-
 // Does the block set OF behind its shift? RCR r8d,1 or RCL r8d,1.
 template <typename Program>
 bool sets_overflow(Program program) {
-    Seen seen;
-    FlatMachine m{1u << 20, [&](Cpu& cpu) {
-                      TranslatorConfig config;
-                      config.verifier = verify;
-                      config.observer = &seen;
-                      return make_translator(cpu, config);
-                  }};
-    m.poke(TestMachine::code_at, assemble(TestMachine::code_at, [&](x86::Assembler& a) {
-               program(a);
-               a.hlt();
-           }));
-    m.state.eip = TestMachine::code_at;
-    m.set_reg(Reg::Edi, TestMachine::data_at);
-    m.set_reg(Reg::Esp, 0x8000);
-    CHECK(m.engine->run() == Stop::Halted);
+    EmittedBlocks seen = emitted_for([&](x86::Assembler& a) {
+        program(a);
+        a.hlt();
+    });
     return seen.has({0x41, 0xD1, 0xD8}) || seen.has({0x41, 0xD1, 0xD0});
 }
 
