@@ -94,7 +94,7 @@ bool stale_translations_possible(CodeMachine& machine, const CodeInput& input, u
     auto marks = std::make_unique<Marks>();
     u64 flushed = machine.flushes(), trusted = Tables{machine, *marks}.sum();
     u32 untrusted_for = 0;
-    bool partial = false, unmarked = false;
+    bool partial = false, unmarked = false, changed = false;
     for (u32 slice = 0; slice <= last_slice; ++slice) {
         machine.begin_slice(input, slice);
         for (u32 i = 0; i <= input.header.slice; ++i) {
@@ -102,10 +102,11 @@ bool stale_translations_possible(CodeMachine& machine, const CodeInput& input, u
             unmarked |= now.lost_marks();
             if (machine.flushes() != flushed && !partial) {
                 trusted = now.sum();
-                unmarked = false;
+                unmarked = changed = false;
             }
+            changed |= now.sum() != trusted;  // for good: what said so for a moment may be remembered
             flushed = machine.flushes();
-            untrusted_for = now.sum() == trusted && !unmarked ? 0 : untrusted_for + 1;
+            untrusted_for = changed || unmarked ? untrusted_for + 1 : 0;
             if (untrusted_for > patience) return true;
             partial = flushes_in_part(machine);
             if (Stop stop = machine.run(1); stop == Stop::Halted || stop == Stop::TripleFault) break;
@@ -113,7 +114,7 @@ bool stale_translations_possible(CodeMachine& machine, const CodeInput& input, u
     }
     bool just_flushed = machine.flushes() != flushed && !partial;
     Tables last{machine, *marks};
-    return !just_flushed && (unmarked || last.lost_marks() || last.sum() != trusted);
+    return !just_flushed && (changed || unmarked || last.lost_marks() || last.sum() != trusted);
 }
 
 }  // namespace vellum::fuzz
