@@ -14,8 +14,8 @@ constexpr u64 present = 1, large = 0x80, accessed_or_dirty = 0x60;
 // A change and its flush are this many instructions apart: MOV from CR3, MOV to CR3, and one between.
 constexpr u32 patience = 4;
 
-// Each bit of the value counts in all bits of the sum: a product alone leaves a change of bit 61 to the top three, where
-// the four equal directories of a small PAE table took it back.
+// Each bit of the value counts in all bits of the sum: a product alone leaves a change of bit 61 to the top three,
+// where the four equal directories of a small PAE table took it back.
 void mix(u64& sum, u64 value) {
     sum = (sum ^ value) * 0x9E3779B97F4A7C15 + 1;
     sum ^= sum >> 32;
