@@ -8,6 +8,18 @@ namespace {
 constexpr i32 near_displacement = 0x10000;
 bool is_near(i32 displacement) { return displacement > -near_displacement && displacement < near_displacement; }
 u8 log2_of(u8 scale) { return scale == 8 ? 3 : scale == 4 ? 2 : scale == 2 ? 1 : 0; }
+
+// By [r13+base] an address is there two cycles earlier than by GS. But of addresses of two registers processors do not
+// know which store it was that wrote what is loaded, and wait for it; and they split x87 instructions in two
+// (docs/decisions/window-forms.md). So what is changed in memory, and what is likely to be a local variable, goes by
+// GS.
+bool is_better_by_gs(const Instruction& in) {
+    constexpr u8 both = Operand::Read | Operand::Write, ebp = 5;
+    bool is_x87 = in.opcode_map == 0 && in.opcode >= 0xD8 && in.opcode <= 0xDF;
+    bool changes_memory = in.op[0].kind == Operand::Kind::Memory && (in.op[0].access & both) == both;
+    bool is_local = in.memory.base == ebp && static_cast<i32>(in.memory.displacement) < 0;
+    return is_x87 || changes_memory || is_local;
+}
 }  // namespace
 
 u32 BlockEmitter::memory_bytes() const {
@@ -100,7 +112,7 @@ HostMem BlockEmitter::memory_operand(u32 bytes, bool in_r8) {
     if (config_.window_forms && m.index == MemoryOperand::none) {
         if (m.base == 4 && is_near(displacement)) return stack_slot(displacement);
         if (m.base == MemoryOperand::none && displacement >= 0) return HostMem::at(r13, displacement);
-        if (m.base != MemoryOperand::none && m.base != 4 && is_near(displacement))
+        if (m.base != MemoryOperand::none && m.base != 4 && is_near(displacement) && !is_better_by_gs(in()))
             return HostMem::at(r13, host_of(m.base), 0, displacement);
     }
     return window_operand();
