@@ -77,8 +77,9 @@ struct ExitSite {
 struct SideEntry {
     static constexpr u8 not_swapped = 0xFF, exact = 0xFF, of_left_shift = 0x10;
     u32 host;
-    u16 index;
-    u8 swapped;   // the two low bytes of this register are exchanged
+    u8 index;
+    bool downwards;  // the guest's DF is set, though the host's is not
+    u8 swapped;      // the two low bytes of this register are exchanged
     u8 overflow;  // the guest's OF follows from this register, which holds the result of a shift; `exact`: it is right
     i32 esp_delta;
 };

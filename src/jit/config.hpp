@@ -31,7 +31,7 @@ struct TranslatorConfig {
     bool jump_cache = true;           // look indirect targets up in emitted code
     bool return_prediction = true;    // host CALL and RET
     bool regions = true;              // blocks go on behind branches and calls
-    bool window_forms = true;         // [r13+base+d]; off: every operand through gs
+    bool window_forms = true;         // [r13+base+d] where that is quicker; off: every operand through gs
     bool adaptive_sites = true;       // sites that keep faulting become callouts
     bool checked_stores = true;       // ... and stores beside code are checked by a function that they call
     bool replaced_constants = true;   // ... which replaces constants in translations as they are replaced in code
@@ -39,6 +39,7 @@ struct TranslatorConfig {
     bool crossings = true;            // SYSENTER, SYSEXIT and loads of FS go on in emitted code
     bool moved_pages = true;          // translations move with their page to another linear address
     bool other_segments = true;       // translate 16-bit code and segments that are not flat
+    bool downward_moves = true;       // MOVS between STD and CLD leaves DF alone
     bool spin_waits = true;           // PAUSE takes guest time in loops that spin for long
     u32 most_instructions = 48;       // in a block
     u64 cache_bytes = u64{64} << 20;  // of emitted code, 1 MiB to 1 GiB

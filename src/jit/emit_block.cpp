@@ -128,7 +128,8 @@ void BlockEmitter::flush_stack_pointer() {
 
 void BlockEmitter::note_side_entry(u8 swapped) {
     u8 overflow = index_ <= overflow_deferred_to_ ? deferred_overflow_ : SideEntry::exact;
-    tables_.side.push_back({code_offset(), static_cast<u16>(index_), swapped, overflow, pending_});
+    bool downwards = index_ < descent_end_;
+    tables_.side.push_back({code_offset(), static_cast<u8>(index_), downwards, swapped, overflow, pending_});
 }
 
 // Where the patched entries of a dead block lead.
@@ -255,6 +256,7 @@ void BlockEmitter::emit() {
     out_.global = guest_.global;
     out_.entry = code_offset();
     u32 size = static_cast<u32>(guest_.instructions.size());
+    check(size <= 0xFF, "SideEntry names every instruction of a block");
     tables_.clear();
     tables_.labels.resize(size);
     bool open = true;

@@ -126,6 +126,7 @@ bool BlockEmitter::emit_stack_pointer_arithmetic() {
 }
 
 void BlockEmitter::emit_ident() {
+    if (begin_descent()) return;
     if (in().names_stack_register) {
         if (emit_stack_pointer_arithmetic()) return;
         flush_stack_pointer();

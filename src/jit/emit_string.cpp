@@ -20,7 +20,7 @@ u8 pointers_of(u8 opcode) {
 }  // namespace
 
 void BlockEmitter::emit_string() {
-    u8 pointers = pointers_of(in().opcode);
+    if (index_ < descent_end_) return emit_move_downwards();
     bool repeated = in().rep || in().repne;
     if (config_.counting && repeated) {
         flush_stack_pointer();
@@ -28,6 +28,15 @@ void BlockEmitter::emit_string() {
     }
     bool compares = (in().opcode & 0xF6) == 0xA6;  // CMPS, SCAS
     if (repeated && compares && !config_.counting) e_.store64(word(runtime_.context->repeat_start), rcx);
+    emit_host_string();
+    if (config_.counting && repeated) {
+        finish_counted_repeat();
+        out_.counted_repeat = true;
+    }
+}
+
+void BlockEmitter::emit_host_string() {
+    u8 pointers = pointers_of(in().opcode);
     if (pointers & uses_source) e_.lea64(rsi, HostMem::at(rsi, r13));
     if (pointers & uses_destination) e_.lea64(rdi, HostMem::at(rdi, r13));
     if ((in().opcode & 1) && in().operand_size == 2) e_.byte(0x66);
@@ -36,10 +45,6 @@ void BlockEmitter::emit_string() {
     e_.byte(in().opcode);
     if (pointers & uses_source) e_.mov32(rsi, rsi);
     if (pointers & uses_destination) e_.mov32(rdi, rdi);
-    if (config_.counting && repeated) {
-        finish_counted_repeat();
-        out_.counted_repeat = true;
-    }
 }
 
 // Each iteration counts as an instruction. The block has counted one; leave to the interpreter if ECX of them could

@@ -159,8 +159,16 @@ class BlockEmitter {
     void emit_leave();
     void emit_push_segment();
     void emit_string();
+    void emit_host_string();
     void emit_counted_repeat();
     void finish_counted_repeat();
+
+    // --- MOVS between STD and CLD (emit_downwards.cpp)
+    bool begin_descent();
+    u32 end_of_descent() const;
+    bool goes_downwards(u32 index, u32 last) const;
+    void emit_move_of_element();
+    void emit_move_downwards();
 
     // --- CONTROL (emit_control.cpp)
     void poll();
@@ -216,6 +224,7 @@ class BlockEmitter {
     // After a shift whose OF is set only where the host faults: up to this instruction, from what SideEntry has.
     u32 overflow_deferred_to_ = 0;
     u8 deferred_overflow_ = SideEntry::exact;
+    u32 descent_end_ = 0;  // index behind the instructions for which DF is set, though the host's is not
     u32 stretch_end_ = 0;  // index behind the instructions that are counted together
 };
 

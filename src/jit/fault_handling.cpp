@@ -51,6 +51,7 @@ void swap_low_bytes(u64& value) { value = (value & ~u64{0xFFFF}) | (value & 0xFF
 void Translator::leave_at(HostFault& fault, const Block& block, const SideEntry& entry, ExitSite::Kind kind) {
     u32 index = entry.index;
     if (entry.overflow != SideEntry::exact) set_overflow(fault, entry.overflow);
+    if (entry.downwards) fault.flags |= eflags::df;
     fault.registers[r12] = reinterpret_cast<u64>(view_->base) |
                            low_half(fault.registers[r12] + static_cast<u64>(static_cast<i64>(entry.esp_delta)));
     fault_exit_.kind = kind;

@@ -14,7 +14,7 @@ struct PagedProgram : EnginePair<FlatMachine> {
 
     static constexpr u32 entry_of(u32 page) { return table + 4 * page; }
 
-    PagedProgram() {
+    explicit PagedProgram(const EngineFactory& make_bt = make_counting_translator) : EnginePair{1u << 20, make_bt} {
         both([](FlatMachine& m) {
             m.poke_value<u32>(directory, table | 7);
             for (u32 page = 0; page < pages; ++page) m.poke_value<u32>(entry_of(page), page << 12 | 0x67);

@@ -231,6 +231,27 @@ void PieceWriter::add_string() {
     add(std::move(bytes));
 }
 
+// MOVS between STD and CLD as memory moves have it, and now and then something that wants DF.
+void PieceWriter::add_descent() {
+    if (random_.chance(80)) add_word({0xB8 + esi}, pointer());
+    if (random_.chance(80)) add_word({0xB8 + edi}, pointer());
+    add_word({0xB9}, random_.chance(80) ? random_.below(40) : random_.below(1200));
+    add({0xFD});
+    for (u32 n = 1 + random_.below(3); n > 0; --n) {
+        if (random_.chance(40)) add({0x83, modrm(3, random_.chance(50) ? 0 : 5, esi + random_.below(2)), any_byte()});
+        if (random_.chance(30))
+            add_link({static_cast<u8>(0x70 + random_.below(16))}, Link::Relative, 1,
+                     static_cast<u32>(items_.size()) + 1 + random_.below(2));
+        if (random_.chance(15)) random_.chance(50) ? add_string() : add_any();
+        std::vector<u8> bytes;
+        if (random_.chance(20)) bytes.push_back(0x66);
+        if (random_.chance(60)) bytes.push_back(random_.chance(90) ? 0xF3 : 0xF2);
+        bytes.push_back(random_.chance(50) ? 0xA5 : 0xA4);
+        add(std::move(bytes));
+    }
+    if (random_.chance(90)) add({0xFC});
+}
+
 // Changes an entry of the page table and flushes it, or how entries are read. CPL 0 in flat segments only. One item,
 // since between the change and the flush a processor may use either entry; and a reload of CR3 flushes no entry that a
 // processor may have held as a global one, so that in pieces with global pages INVLPG comes after it.
@@ -288,7 +309,8 @@ void PieceWriter::add_one() {
     if (kind < 90) return add_loop();
     if (kind < 93) return add_call();
     if (kind < 95) return add_indirect();
-    add_string();
+    if (kind < 98) return add_string();
+    add_descent();
 }
 
 void PieceWriter::place_registers(OracleState& state) {

@@ -36,6 +36,7 @@ class PieceWriter {
     void add_call();
     void add_indirect();
     void add_string();
+    void add_descent();
     void add_paging();
     void add_one();
     void place_registers(OracleState& state);
