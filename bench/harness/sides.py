@@ -200,12 +200,13 @@ class Guest(Side):
 class Vellum(Guest):
     def __init__(self, engine: str, program: Path, options: list, initramfs: Path, disk: Optional[Path], why: bool = False):
         super().__init__(engine, initramfs, disk)
+        self._engine = engine
         self._why = why
         self._program = program
         self._options = options
 
     def _start_words(self, memory_mib: int) -> list:
-        return [self._program, "run", "--engine", self.name, "-m", str(memory_mib), "--display", "none", "--no-reboot",
+        return [self._program, "run", "--engine", self._engine, "-m", str(memory_mib), "--display", "none", "--no-reboot",
                 "--debugcon", "stdio"] + self._options
 
     def kernel_words(self, kernel: Path, initrd: Optional[Path], append: str, memory_mib: int = MEMORY_MIB) -> list:

@@ -12,6 +12,7 @@ namespace vellum {
 
 namespace {
 constexpr u64 data_bytes = 2 * page_size, runtime_bytes = page_size;
+constexpr u32 line = 64;  // bytes: blocks begin at one of the host's cache lines (docs/decisions/where-code-lies.md)
 static_assert(sizeof(JitContext) <= data_bytes);
 }  // namespace
 
@@ -70,7 +71,7 @@ Block* CodeCache::insert(const GuestBlock& guest, const std::function<bool(Encod
         region.arena.rewind(before);
         return nullptr;
     }
-    region.at = (block.end + 15) & ~15u;
+    region.at = (block.end + line - 1) & ~(line - 1);
     region.blocks.push_back(&block);
     ++blocks_translated;
     tell_of(block, guest.mode);
