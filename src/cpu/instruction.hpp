@@ -80,6 +80,8 @@ struct Instruction {
     Seg string_segment() const { return segment_override == 0xFF ? Seg::Ds : static_cast<Seg>(segment_override); }
 };
 
+inline bool is_x87(const Instruction& in) { return in.opcode_map == 0 && in.opcode >= 0xD8 && in.opcode <= 0xDF; }
+
 // A shift or rotation by an immediate or by CL: OF is undefined if the count is not 1 (SDM vol. 2, RCL, SAL).
 inline bool shifts_by_count(const Instruction& in) {
     return in.opcode_map == 0 && ((in.opcode & 0xFE) == 0xC0 || (in.opcode & 0xFE) == 0xD2);

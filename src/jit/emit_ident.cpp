@@ -48,8 +48,6 @@ std::span<const u8> tail_of(const Instruction& in) {
     return std::span{in.bytes}.subspan(at, in.length - at);
 }
 
-bool is_x87(const Instruction& in) { return in.opcode_map == 0 && in.opcode >= 0xD8 && in.opcode <= 0xDF; }
-
 bool reg_field_is_extension(const Instruction& in) {
     if (in.opcode_map == 0) {
         for (u8 group :

@@ -15,10 +15,9 @@ u8 log2_of(u8 scale) { return scale == 8 ? 3 : scale == 4 ? 2 : scale == 2 ? 1 :
 // GS.
 bool is_better_by_gs(const Instruction& in) {
     constexpr u8 both = Operand::Read | Operand::Write, ebp = 5;
-    bool is_x87 = in.opcode_map == 0 && in.opcode >= 0xD8 && in.opcode <= 0xDF;
     bool changes_memory = in.op[0].kind == Operand::Kind::Memory && (in.op[0].access & both) == both;
     bool is_local = in.memory.base == ebp && static_cast<i32>(in.memory.displacement) < 0;
-    return is_x87 || changes_memory || is_local;
+    return is_x87(in) || changes_memory || is_local;
 }
 }  // namespace
 

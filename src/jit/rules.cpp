@@ -202,7 +202,6 @@ constexpr Mnemonic stores_of_results[] = {ZYDIS_MNEMONIC_FST,   ZYDIS_MNEMONIC_F
 
 bool is_in(std::span<const Mnemonic> list, Mnemonic m) { return std::find(list.begin(), list.end(), m) != list.end(); }
 
-bool is_x87(const Instruction& in) { return in.opcode_map == 0 && in.opcode >= 0xD8 && in.opcode <= 0xDF; }
 bool is_wait(const Instruction& in) { return in.mnemonic == ZYDIS_MNEMONIC_FWAIT; }
 bool is_vector(const Instruction& in) {
     return in.names_vector || in.mnemonic == ZYDIS_MNEMONIC_EMMS || in.mnemonic == ZYDIS_MNEMONIC_LDMXCSR ||
