@@ -311,6 +311,7 @@ Block* Translator::expected_block(const View& view, u32 mode) {
 }
 
 Block* Translator::block_here(View& view, u32 mode) {
+    if (state_.eip > modes_[mode].cs_limit) return nullptr;  // #GP, before A of the page is set
     Linear linear{linear_eip()};
     auto physical = spaces_.fetch(view, page_of(linear));
     if (!physical) return nullptr;

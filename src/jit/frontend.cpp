@@ -88,7 +88,8 @@ bool Frontend::read(BlockKey key, const CodeMode& mode, u32 eip, GuestBlock& out
         std::span<const u8> rest{page + offset, std::min<u32>(15, page_size - offset)};
         DecodeStatus status;
         const Instruction* decoded = memo_.decode(rest, mode.code32(), status);
-        if (status == DecodeStatus::NeedMoreBytes && out.instructions.empty())
+        bool more_allowed = u64{eip} + rest.size() <= mode.cs_limit;  // or #GP, before A of the second page is set
+        if (status == DecodeStatus::NeedMoreBytes && more_allowed && out.instructions.empty())
             decoded = decode_straddling(out, key.linear, rest);
         if (!decoded) break;
         const Instruction& in = *decoded;

@@ -167,6 +167,22 @@ TEST_CASE("fuzz: a store in a page table that marks its own last byte is done as
     CHECK(pair.bt.peek<u32>(entry) == (before | 0x60));
 }
 
+TEST_CASE("fuzz: EIP above the limit of CS, or an instruction across it, sets A of no page behind it, on both engines") {
+    constexpr u32 page = 0x80, not_accessed = page_size * (page + 1) | 7;
+    bool across = GENERATE(true, false);
+    PagedProgram pair;
+    pair.both([&](FlatMachine& m) {
+        m.poke_value<u32>(PagedProgram::entry_of(page + 1), not_accessed);
+        m.poke((page + 1) * page_size - 1, {0xB8, 0x44, 0x33, 0x22, 0x11});  // mov eax,11223344h
+        m.state.segment(Seg::Cs).limit = (page + 1) * page_size - 1;
+        m.state.eip = (page + 1) * page_size - across;
+        m.engine->state_replaced();
+    });
+    REQUIRE(pair.advance(100) == "");
+    CHECK(pair.bt.halted_by() == vector::gp);
+    CHECK(pair.bt.peek<u32>(PagedProgram::entry_of(page + 1)) == not_accessed);
+}
+
 TEST_CASE("fuzz: an interrupt behind IF does not divide REP INS over itself, on both engines") {
     EnginePair<FlatMachine> pair;
     pair.both([](FlatMachine& m) {
