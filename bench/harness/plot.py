@@ -5,18 +5,18 @@ from xml.sax.saxutils import escape
 
 COLOURS = {"bt": "#1668b5", "qemu": "#d9541e", "interp": "#7a7a7a", "bochs": "#3c9a4a"}
 ROW_HEIGHT, LABELS, WIDTH, TOP = 16, 190, 560, 40
-TICKS = (0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 def svg(results) -> str:
     guests = [side for side in results.sides if side != "native"]
     rows = [(group, row) for group in results.groups for row in group.rows
             if any(results.ratio(row.name, side) for side in guests)]
-    ratios = [results.ratio(row.name, side) for _, row in rows for side in guests]
-    low, high = 0.5, max([2.0] + [r for r in ratios if r]) * 1.2
+    ratios = [r for r in (results.ratio(row.name, side) for _, row in rows for side in guests) if r]
+    low, high = min([0.5] + ratios) / 1.2, max([2.0] + ratios) * 1.2
 
     def x(ratio: float) -> float:
-        return LABELS + WIDTH * math.log(max(ratio, low) / low) / math.log(high / low)
+        return LABELS + WIDTH * math.log(ratio / low) / math.log(high / low)
 
     height = TOP + ROW_HEIGHT * (len(rows) + len({group.name for group, _ in rows})) + 10
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{LABELS + WIDTH + 20}" height="{height}" '
