@@ -49,6 +49,8 @@ Fault store_result(Cpu& cpu, const MemoryAccess& to, const HostOperands& operand
     constexpr u8 first = 8;
     if (to.bytes <= first || host_is_amds()) return cpu.write_bytes(to.segment, to.offset, bytes);
     if (Fault fault = cpu.write_bytes(to.segment, to.offset, bytes.first(first))) return fault;
+    bool over_the_end = to.offset + first < first;  // of 4 GiB: a fault, as of every other operand
+    if (over_the_end) return cpu.probe(to.segment, to.offset, to.bytes, Access::Write);
     return cpu.write_bytes(to.segment, to.offset + first, bytes.subspan(first));
 }
 

@@ -103,7 +103,9 @@ HostMem BlockEmitter::through_segment(Seg s, u32 bytes, bool may_wrap) {
 // Where in()'s memory operand is. May use r8, r9, r10. `in_r8`: the address must not depend on guest registers.
 HostMem BlockEmitter::memory_operand(u32 bytes, bool in_r8) {
     const MemoryOperand& m = in().memory;
-    if (in_r8 || mode_.use(m.segment) != SegmentUse::Flat || in().address_size != 4) {
+    // Ten bytes are accessed in two parts. With 32-bit addressing, as GS has it, the second would wrap to offset 0.
+    bool in_parts = bytes == 10;
+    if (in_r8 || in_parts || mode_.use(m.segment) != SegmentUse::Flat || in().address_size != 4) {
         effective_address();
         return through_segment(m.segment, bytes, may_wrap(bytes));
     }
