@@ -80,7 +80,7 @@ struct SideEntry {
     u8 index;
     bool downwards;  // the guest's DF is set, though the host's is not
     u8 swapped;      // the two low bytes of this register are exchanged
-    u8 overflow;  // the guest's OF follows from this register, which holds the result of a shift; `exact`: it is right
+    u8 overflow;     // the guest's OF follows from this register, the result of a shift; `exact`: it is right
     i32 esp_delta;
 };
 
