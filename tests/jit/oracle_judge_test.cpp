@@ -1,6 +1,7 @@
 // The judge itself: engines with a mistake of their own in the translator's place, which it must notice.
 #include <catch2/catch.hpp>
 
+#include "oracle/aliased_moves.hpp"
 #include "oracle/campaign.hpp"
 #include "oracle/stale_entries.hpp"
 
@@ -236,6 +237,50 @@ TEST_CASE("oracle: judge: engines may differ behind a change of the page table w
                    [](Cpu& cpu) { return std::make_unique<MistakenEngine>(cpu, change_carry); }, nullptr};
     items.push_back({{0x41}});  // inc ecx
     CHECK_FALSE(mistaken.judge(supervisor_piece(items), memory).right());
+}
+
+// Seen once in 13 million pieces: a page had been mapped at a second address, to which REP MOVSB moved it.
+TEST_CASE("oracle: judge: a move that feeds itself through another address is left to the processor") {
+    using L = OracleLayout;
+    constexpr u32 second = L::data + page_size, unmapped = L::data + 9 * page_size, unmapped_entry = data_entry + 9 * 4;
+    struct Case {
+        const char* name;
+        bool feeds;
+        u32 from, to, bytes = 200;
+        std::vector<u8> direction = {0xFC};
+    };
+    const Case cases[] = {
+        {"a byte ahead", true, second, unmapped + 1},
+        {"63 bytes ahead", true, second + 0x345, unmapped + 0x345 + 63},
+        {"from the other address", true, unmapped, second + 4},
+        {"from the page before", true, second - 14, unmapped + 38},
+        {"a whole line ahead", false, second, unmapped + 64},
+        {"the same byte", false, second + 8, unmapped + 8},
+        {"behind", false, second + 8, unmapped},
+        {"ends before the page that feeds it", false, second - 14, unmapped + 38, 14},
+        {"by linear addresses", false, second, second + 4},
+        {"another page", false, L::data, unmapped + 4},
+        {"downwards", false, second + 0x800, unmapped + 0x804, 200, {0xFD}},
+    };
+    PieceMemory memory;
+    for (u32 i = 0; i < memory.data.size(); ++i) memory.data[i] = static_cast<u8>(i * 2654435761u >> 16);
+    for (const Case& c : cases) {
+        INFO(c.name);
+        Piece piece = supervisor_piece({store(unmapped_entry, other_frame),
+                                        invlpg(unmapped),
+                                        {c.direction},
+                                        {with_word({0xBE}, c.from)},
+                                        {with_word({0xBF}, c.to)},
+                                        {with_word({0xB9}, c.bytes)},
+                                        {{0xF3, 0xA4}}});
+        PieceMachine machine{OracleMode::Flat32, 0, make_interpreter};
+        machine.load(piece, piece.code_pages(), memory);
+        CHECK(moves_into_itself_by_alias(machine) == c.feeds);
+        Judge judge{OracleMode::Flat32, 0, variants()[0], nullptr};
+        Verdict verdict = judge.judge(piece, memory);
+        CHECK(verdict.right());
+        if (verdict.left_to_chance) CHECK(c.feeds);
+    }
 }
 
 }  // namespace vellum::test

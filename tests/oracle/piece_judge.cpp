@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "jit/translator.hpp"
+#include "oracle/aliased_moves.hpp"
 #include "oracle/stale_entries.hpp"
 
 namespace vellum::test {
@@ -210,10 +211,13 @@ void Judge::run_in_terms(const Piece& piece, const PieceMemory& memory, Verdict&
 
 void Judge::drop_what_is_left_to_chance(const Piece& piece, const PieceMemory& memory, Verdict& verdict) {
     if (verdict.of_bt.empty() || piece.for_host || piece.cpl != 0) return;
-    interp_.begin_again();
-    interp_.load(piece, code_, memory);
-    interp_.state.instruction_limit = ~u64{0};
-    verdict.left_to_chance = runs_on_stale_entries(interp_);
+    auto left_open = [&](auto question) {
+        interp_.begin_again();
+        interp_.load(piece, code_, memory);
+        interp_.state.instruction_limit = ~u64{0};
+        return question(interp_);
+    };
+    verdict.left_to_chance = left_open(runs_on_stale_entries) || left_open(moves_into_itself_by_alias);
     if (verdict.left_to_chance) verdict.of_bt.clear();
 }
 

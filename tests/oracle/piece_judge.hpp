@@ -26,7 +26,7 @@ struct Verdict {
     u64 instructions = 0;  // executed by the interpreter
     u8 vector = 0;         // of the exception at the end
     std::vector<std::string> of_interp, of_bt;  // differences: interp from host, bt from interp
-    bool left_to_chance = false;  // differences of bt were dropped: it changed the page table and did not flush
+    bool left_to_chance = false;  // differences of bt were dropped: they come of what a processor may do either way
     bool right() const { return of_interp.empty() && of_bt.empty(); }
 };
 

@@ -218,4 +218,17 @@ std::optional<PieceMachine::End> PieceMachine::end() const {
     return end;
 }
 
+Instruction PieceMachine::next_instruction(Decoder& decoder) {
+    std::array<u8, 15> bytes{};
+    u32 count = 0, linear = static_cast<u32>(state.segment(Seg::Cs).base + state.eip);
+    for (; count < bytes.size(); ++count) {
+        auto at = cpu.mmu.look_up(Linear{linear + count});
+        if (!at || raw(*at) >= ram_.size()) break;
+        bytes[count] = ram_[raw(*at)];
+    }
+    Instruction in;
+    if (decoder.decode(std::span{bytes}.first(count), state.code32(), in) != DecodeStatus::Ok) return {};
+    return in;
+}
+
 }  // namespace vellum::test

@@ -6,6 +6,7 @@
 #include <array>
 #include <optional>
 
+#include "cpu/decoder.hpp"
 #include "oracle/piece.hpp"
 #include "support/test_machine.hpp"
 
@@ -35,6 +36,8 @@ class PieceMachine : public TestMachine {
         OracleState registers;
     };
     std::optional<End> end() const;
+    // The one that the engine would execute now; an empty one when its bytes cannot be read or decoded.
+    Instruction next_instruction(Decoder& decoder);
 
     // The page of the piece that has this address on the host.
     std::span<const u8> piece_page(u32 layout_address) const;

@@ -71,7 +71,8 @@ bool stays_near(const Cpu& cpu, const Instruction& in) {
     if (in.has_memory && flat(in.memory.segment) && !memory_is_near(cpu, in)) return false;
     bool wide = in.address_size == 4;
     bool masked = in.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ || in.mnemonic == ZYDIS_MNEMONIC_MASKMOVDQU;
-    if (masked && wide && reg(Reg::Edi) >= top) return false;  // byte by byte, as those of an m80
+    // A masked store's operand goes on at the other end, as those of an m80: of 4 GiB, and of 64 KiB, by halves.
+    if (masked && (wide ? reg(Reg::Edi) >= top : (reg(Reg::Edi) & 0xFFFF) > (last_whole & 0xFFFF))) return false;
     bool strings = in.row->translation == TranslationClass::String || masked;
     bool flat_strings = flat_data || flat(in.string_segment());
     if (strings && wide && flat_strings && !(is_near(reg(Reg::Esi)) && is_near(reg(Reg::Edi)))) return false;

@@ -17,21 +17,6 @@ constexpr u32 most_steps = 3'000;
 
 using Entries = std::array<u32, page_size / 4>;
 
-// What comes next, if it can be decoded without a fault.
-Instruction next_instruction(PieceMachine& machine, Decoder& decoder) {
-    const CpuState& state = machine.state;
-    std::array<u8, 15> bytes{};
-    u32 count = 0, linear = static_cast<u32>(state.segment(Seg::Cs).base + state.eip);
-    for (; count < bytes.size(); ++count) {
-        auto physical = machine.cpu.mmu.look_up(Linear{linear + count});
-        if (!physical || raw(*physical) >= machine.ram().size()) break;
-        bytes[count] = machine.ram()[raw(*physical)];
-    }
-    Instruction in;
-    if (decoder.decode(std::span{bytes}.first(count), state.code32(), in) != DecodeStatus::Ok) return {};
-    return in;
-}
-
 // INVLPG, which alone flushes a single page: which?
 std::optional<u32> page_flushed_by(const Instruction& in, const Cpu& cpu) {
     if (in.mnemonic != ZYDIS_MNEMONIC_INVLPG || !in.has_memory) return {};
@@ -101,7 +86,7 @@ bool runs_on_stale_entries(PieceMachine& interp) {
     for (u32 n = 0; n < most_steps && state.activity == Activity::Running && Frame{interp} == frame; ++n) {
         stale_for = entries.stale() ? stale_for + 1 : 0;
         if (stale_for > patience) return true;
-        const Instruction in = next_instruction(interp, decoder);
+        const Instruction in = interp.next_instruction(decoder);
         std::optional<u32> page = page_flushed_by(in, interp.cpu);
         bool writes_control = in.mnemonic == ZYDIS_MNEMONIC_MOV && in.op[0].kind == Operand::Kind::Control;
         u64 flushes = interp.cpu.mmu.generation();
