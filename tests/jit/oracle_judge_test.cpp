@@ -157,6 +157,28 @@ TEST_CASE("oracle: judge: a repeated string instruction that overwrites itself i
     CHECK_FALSE(runs_on_host(OracleLayout::code));
 }
 
+// Seen once in 30 million pieces: 0F 0F at the end of a segment, which AMD's had an instruction for.
+TEST_CASE("oracle: judge: an undefined instruction that the end of the pages cuts off is not run on the host") {
+    using L = OracleLayout;
+    PieceMachine machine{OracleMode::Flat32, 3, make_interpreter};
+    PieceWalker walker{machine};
+    auto runs_on_host = [&](std::vector<u8> bytes) {
+        Piece piece = piece_with_inc();
+        piece.start = L::code_bytes - static_cast<u32>(bytes.size());
+        piece.registers.eip = L::code + piece.start;
+        piece.items = {{bytes}};
+        machine.load(piece, piece.code_pages(), PieceMemory{});
+        Walk walk = walker.walk(true);
+        CHECK(walk.ends);
+        return walk.for_host;
+    };
+    CHECK(runs_on_host({0x0F}));
+    CHECK(runs_on_host({0x81, 0xC0, 0}));  // add eax, imm32
+    CHECK(runs_on_host({0xF3}));
+    CHECK_FALSE(runs_on_host({0x0F, 0x0F}));
+    CHECK_FALSE(runs_on_host({0x8F, 0x08}));
+}
+
 TEST_CASE("oracle: judge: a piece that can never end is given up when the processor is where it was") {
     PieceMachine machine{OracleMode::Flat32, 3, make_interpreter};
     PieceWalker walker{machine};
@@ -247,7 +269,7 @@ TEST_CASE("oracle: judge: a move that feeds itself through another address is le
         const char* name;
         bool feeds;
         u32 from, to, bytes = 200;
-        std::vector<u8> direction = {0xFC};
+        std::vector<u8> move = {0xFC, 0xF3, 0xA4};
     };
     const Case cases[] = {
         {"a byte ahead", true, second, unmapped + 1},
@@ -260,7 +282,8 @@ TEST_CASE("oracle: judge: a move that feeds itself through another address is le
         {"ends before the page that feeds it", false, second - 14, unmapped + 38, 14},
         {"by linear addresses", false, second, second + 4},
         {"another page", false, L::data, unmapped + 4},
-        {"downwards", false, second + 0x800, unmapped + 0x804, 200, {0xFD}},
+        {"repeated by F2", true, second, unmapped + 1, 200, {0xF2, 0xA4}},
+        {"downwards", false, second + 0x800, unmapped + 0x804, 200, {0xFD, 0xF3, 0xA4}},
     };
     PieceMemory memory;
     for (u32 i = 0; i < memory.data.size(); ++i) memory.data[i] = static_cast<u8>(i * 2654435761u >> 16);
@@ -268,11 +291,10 @@ TEST_CASE("oracle: judge: a move that feeds itself through another address is le
         INFO(c.name);
         Piece piece = supervisor_piece({store(unmapped_entry, other_frame),
                                         invlpg(unmapped),
-                                        {c.direction},
                                         {with_word({0xBE}, c.from)},
                                         {with_word({0xBF}, c.to)},
                                         {with_word({0xB9}, c.bytes)},
-                                        {{0xF3, 0xA4}}});
+                                        {c.move}});
         PieceMachine machine{OracleMode::Flat32, 0, make_interpreter};
         machine.load(piece, piece.code_pages(), memory);
         CHECK(moves_into_itself_by_alias(machine) == c.feeds);

@@ -10,7 +10,9 @@ namespace {
 constexpr u32 line = 64;
 constexpr u32 most_steps = 3'000;
 
-bool is_repeated_move(const Instruction& in) { return in.rep && in.opcode_map == 0 && (in.opcode & 0xFE) == 0xA4; }
+bool is_repeated_move(const Instruction& in) {
+    return (in.rep || in.repne) && in.opcode_map == 0 && (in.opcode & 0xFE) == 0xA4;
+}
 
 struct Move {
     u32 source, destination;  // linear

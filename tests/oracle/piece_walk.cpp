@@ -64,6 +64,10 @@ const PieceWalker::Known& PieceWalker::known(u32 linear, const Code& code) {
     if (known.code == code && known.code32 == code32) return known;
     known = {.code = code, .code32 = code32};
     known.status = decoder_.decode(std::span{code.bytes}.first(code.count), code32, known.in);
+    if (known.status == DecodeStatus::NeedMoreBytes) {
+        Instruction with_zeroes;
+        known.begins_defined = decoder_.decode(code.bytes, code32, with_zeroes) == DecodeStatus::Ok;
+    }
     if (known.status != DecodeStatus::Ok) return known;
     known.in.row = find_row(known.in);
     known.may_run = known.in.row && may_run_in_piece(known.in) && !leaves_half_done(known.in);
@@ -73,8 +77,9 @@ const PieceWalker::Known& PieceWalker::known(u32 linear, const Code& code) {
 // May the host execute the instruction that the interpreter is about to execute?
 bool PieceWalker::host_may_go_on(const Known& next, bool first, Tolerance& tolerance) const {
     const CpuState& state = machine_.state;
+    // How much of an undefined instruction is fetched before #UD is the processor's affair.
     if (next.status == DecodeStatus::NeedMoreBytes)
-        return is_near(static_cast<u32>(state.segment(Seg::Cs).base + state.eip));
+        return next.begins_defined && is_near(static_cast<u32>(state.segment(Seg::Cs).base + state.eip));
     if (next.status != DecodeStatus::Ok) return false;
     if (next.in.mnemonic == ZYDIS_MNEMONIC_INT3) return true;
     if (!next.may_run || (leaves_flags_of_its_own(next.in.mnemonic) && !first)) return false;

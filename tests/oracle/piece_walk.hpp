@@ -54,6 +54,7 @@ class PieceWalker {
         DecodeStatus status = DecodeStatus::NeedMoreBytes;
         Instruction in;
         bool may_run = false;
+        bool begins_defined = false;  // NeedMoreBytes: with zeroes for what is missing it is an instruction
     };
 
     Code code_at(u32 linear) const;
