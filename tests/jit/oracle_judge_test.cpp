@@ -179,6 +179,26 @@ TEST_CASE("oracle: judge: an undefined instruction that the end of the pages cut
     CHECK_FALSE(runs_on_host({0x8F, 0x08}));
 }
 
+// Seen once in 90 million pieces: FXRSTOR two bytes before the end of a stack segment.
+TEST_CASE("oracle: judge: of an image that is misaligned and past its segment Intel's may tell either") {
+    PieceMachine machine{OracleMode::Flat32, 3, make_interpreter};
+    Decoder decoder{host_features()};
+    auto tolerates = [&](std::vector<u8> bytes, u8 ours, u8 real) {
+        Piece piece = piece_with_inc();
+        piece.registers.eip = OracleLayout::code;
+        piece.items = {{std::move(bytes)}};
+        machine.load(piece, piece.code_pages(), PieceMemory{});
+        Tolerance tolerance;
+        tolerance.executes(machine.cpu, machine.next_instruction(decoder));
+        return tolerance.other_fault({.vector = ours}, {.vector = real});
+    };
+    const std::vector<u8> fxrstor{0x0F, 0xAE, 0x0C, 0x24}, movaps{0x0F, 0x28, 0x04, 0x24};
+    CHECK(tolerates(fxrstor, vector::gp, vector::ss) == !host_is_amds());
+    CHECK_FALSE(tolerates(fxrstor, vector::ss, vector::gp));
+    CHECK_FALSE(tolerates(fxrstor, vector::pf, vector::ss));
+    CHECK_FALSE(tolerates(movaps, vector::gp, vector::ss));
+}
+
 TEST_CASE("oracle: judge: a piece that can never end is given up when the processor is where it was") {
     PieceMachine machine{OracleMode::Flat32, 3, make_interpreter};
     PieceWalker walker{machine};

@@ -25,7 +25,7 @@ struct Tolerance {
     u32 image_bytes = 0;  // of an operand whose bytes may be read in any order: either address of a fault may be told
     bool order_of_faults = false, order_of_reads = false, alignment_may_vary = false, dot_product = false;
 
-    bool flags_vary_at_fault = false, bound_by_bound = false, stores_by_halves = false;
+    bool flags_vary_at_fault = false, bound_by_bound = false, stores_by_halves = false, limit_by_words = false;
     u32 pushed_at = 0, pushed_bytes = 0;  // below the stack, by a CALL that faulted
 
     void executes(const Cpu& cpu, const Instruction& in);  // before it does
