@@ -179,6 +179,23 @@ TEST_CASE("oracle: judge: an undefined instruction that the end of the pages cut
     CHECK_FALSE(runs_on_host({0x8F, 0x08}));
 }
 
+// Seen twice in 8 million pieces: CR2 told of offset 0, where the second half of the operand goes on.
+TEST_CASE("oracle: judge: a masked store over the end of 64 KiB is not run on the host") {
+    PieceMachine machine{OracleMode::Flat32, 3, make_interpreter};
+    PieceWalker walker{machine};
+    auto runs_on_host = [&](u32 edi) {
+        Piece piece = piece_with_inc();
+        piece.registers.eip = OracleLayout::code;
+        piece.registers.gpr[7] = edi;
+        piece.items = {{{0x67, 0x66, 0x0F, 0xF7, 0xC1}}};  // maskmovdqu xmm0, xmm1 at DI
+        machine.load(piece, piece.code_pages(), PieceMemory{});
+        return walker.walk(true).for_host;
+    };
+    CHECK(runs_on_host(0xFFF0));
+    CHECK_FALSE(runs_on_host(0xFFF1));
+    CHECK_FALSE(runs_on_host(0x1234FFF8));
+}
+
 // Seen once in 90 million pieces: FXRSTOR two bytes before the end of a stack segment.
 TEST_CASE("oracle: judge: of an image that is misaligned and past its segment Intel's may tell either") {
     PieceMachine machine{OracleMode::Flat32, 3, make_interpreter};
