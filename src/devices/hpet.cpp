@@ -144,7 +144,7 @@ void Hpet::write_timer(u8 number, u32 offset, bool high, u32 value) {
 
 void Hpet::write_timer_config(u8 number, u64 value) {
     Comparator& timer = timers_[number];
-    if (status_ >> number & 1) drive(number, false);
+    drive(number, false);
     timer.config = value & config_writable;
     timer.value_set_high = false;
     timer.value &= width_mask(timer.config);
@@ -183,10 +183,10 @@ void Hpet::drive(u8 number, bool level) {
         log_.once(Topic::Timer, "hpet: timer {} has no interrupt line", number);
 }
 
-// Level interrupts that wait leave their lines, or come back to them, around a change of routing.
+// Around a change of routing, all leave their lines; level interrupts that wait come back to theirs.
 void Hpet::drive_all(bool asserted) {
     for (u8 i = 0; i < timer_count; ++i)
-        if (status_ >> i & 1) drive(i, asserted);
+        if (!asserted || status_ >> i & 1) drive(i, asserted);
 }
 
 void Hpet::fire(u8 number) {
@@ -195,8 +195,9 @@ void Hpet::fire(u8 number) {
         status_ |= static_cast<u8>(1u << number);
         drive(number, true);
     } else {
-        drive(number, true);
+        // The line stays high behind its edge: an interrupt controller drops a request whose line has fallen.
         drive(number, false);
+        drive(number, true);
     }
     if (timer.config & periodic) timer.value = next_match(timer, counter());
     schedule(number, true);

@@ -81,7 +81,7 @@ u8 PicPair::acknowledge() {
 
 void PicPair::update() {
     // The slave's output drops during INTA and rises again for a further request: a new edge for the master. Once
-    // latched there it stays, which is where a spurious IRQ15 comes from.
+    // latched there it stays, though the slave's request may be taken back: that is a spurious IRQ15.
     if (slave_.request()) master_.irr |= bit(cascade);
     bool output = master_.request().has_value();
     if (output == output_) return;
@@ -126,6 +126,10 @@ void PicPair::Chip::set_line(u8 line, bool level) {
         irr = static_cast<u8>((irr & ~mask) | (lines & mask));
     else if (rises)
         irr |= mask;
+    else if (!level)
+        // A request must stay high until it is acknowledged: what its device takes back is no longer there to be
+        // delivered (8259A, "Edge and level triggered modes").
+        irr &= static_cast<u8>(~mask);
 }
 
 void PicPair::Chip::set_elcr(u8 value) {

@@ -34,7 +34,7 @@ void Vga::reset() {
 }
 
 void Vga::serialize(Archive& a) {
-    a.section("vga", 1);
+    a.section("vga", 2);
     a(registers_, memory_, vbe_ports_.index);
     a.raw(vram_);
     if (a.loading()) registers_changed();
@@ -79,8 +79,8 @@ u8 Vga::read_port(u16 port) {
         case 0x3C5: return data(r.sequencer);
         case 0x3C6: return r.dac.mask;
         case 0x3C7: return r.dac.reading ? 0x03 : 0x00;
-        case 0x3C8: return r.dac.write_index;
-        case 0x3C9: return r.dac.read_data();
+        case 0x3C8: return r.dac.address;
+        case 0x3C9: return r.dac.read_data() & r.dac_component_mask();
         case 0x3CA: return r.feature_control;
         case 0x3CC: return r.miscellaneous_output;
         case 0x3CE: return r.graphics.index;
@@ -143,18 +143,10 @@ void Vga::write_port(u16 port, u8 value) {
             if (r.sequencer.exists(r.sequencer.index)) r.sequencer.values[r.sequencer.index] = value;
             break;
         case 0x3C6: r.dac.mask = value; break;
-        case 0x3C7:
-            r.dac.read_index = value;
-            r.dac.component = 0;
-            r.dac.reading = true;
-            return;
-        case 0x3C8:
-            r.dac.write_index = value;
-            r.dac.component = 0;
-            r.dac.reading = false;
-            return;
+        case 0x3C7: return r.dac.begin_reading(value);
+        case 0x3C8: return r.dac.begin_writing(value);
         case 0x3C9:
-            r.dac.write_data(value);
+            r.dac.write_data(value & r.dac_component_mask());
             ++changes_;
             return;
         case 0x3CE: r.graphics.index = value; return;

@@ -58,6 +58,17 @@ void interleaved_pixels(const u8* word, const std::array<u32, 16>& palette, u32*
     }
 }
 
+// The attribute controller sees 256 colours as two nibbles. The low one still goes through its palette, as measured on
+// adapters of several makers; a BIOS loads that with 0 to 15, so that only programs that change it notice.
+std::array<u32, 256> packed_palette(const VgaRegisters& registers) {
+    const auto dac = dac_palette(registers);
+    const auto& attribute = registers.attribute;
+    std::array<u32, 256> palette{};
+    for (u32 i = 0; i < 256; ++i)
+        palette[i] = dac[(i & 0xF0) | (attribute.values[i & attribute[Attribute::ColorPlaneEnable] & 15] & 0x0F)];
+    return palette;
+}
+
 struct Colors {
     std::array<u32, 16> sixteen;
     std::array<u32, 256> all;
@@ -80,7 +91,7 @@ void draw_line(const GraphicsMode& mode, std::span<const u8> vram, const Colors&
 
 void vga_drawing::draw_graphics(const VgaView& view, Picture& out) {
     const GraphicsMode mode{view.registers};
-    const Colors colors{attribute_palette(view.registers), dac_palette(view.registers)};
+    const Colors colors{attribute_palette(view.registers), packed_palette(view.registers)};
     const u32 pixels = mode.characters * mode.pixels_per_character;
     out.width = pixels * mode.scale;
     out.height = view.registers.lines();

@@ -1,28 +1,45 @@
 // Reset, saving and the timing of the beam.
 #include "devices/vga_registers.hpp"
 
+#include <algorithm>
+
 namespace vellum {
 
+void Dac::fill_latch() {
+    std::copy_n(&colors[address * 3u], latch.size(), latch.begin());
+    ++address;
+    component = 0;
+}
+
+void Dac::begin_reading(u8 first) {
+    address = first;
+    fill_latch();
+    reading = true;
+}
+
+void Dac::begin_writing(u8 first) {
+    address = first;
+    component = 0;
+    reading = false;
+}
+
 u8 Dac::read_data() {
-    const u8 value = colors[read_index * 3u + component];
-    if (++component == 3) {
-        component = 0;
-        ++read_index;
-    }
+    const u8 value = latch[component];
+    if (++component == latch.size()) fill_latch();
     return value;
 }
 
 // A colour changes when its third component is written.
 void Dac::write_data(u8 value) {
-    pending[component] = value;
-    if (++component < 3) return;
-    for (u32 i = 0; i < 3; ++i) colors[write_index * 3u + i] = pending[i];
+    latch[component] = value;
+    if (++component < latch.size()) return;
+    std::copy(latch.begin(), latch.end(), &colors[address * 3u]);
     component = 0;
-    ++write_index;
+    ++address;
 }
 
 void Dac::serialize(Archive& a) {
-    a(colors, mask, read_index, write_index, component, reading, pending);
+    a(colors, mask, address, component, reading, latch);
     if (component > 2) a.refuse();
 }
 

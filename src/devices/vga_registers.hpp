@@ -66,17 +66,23 @@ struct RegisterFile {
     void serialize(Archive& a) { a(values, index); }
 };
 
-// The colour table: 256 times red, green, blue of 6 bits (8 bits when the DISPI interface says so).
+// The colour table: 256 times red, green, blue of 6 bits (8 bits when the DISPI interface says so). Reading and writing
+// share one address register and one latch (IBM VGA Technical Reference, "Video Digital-to-Analog Converter").
 struct Dac {
     std::array<u8, 768> colors{};
     u8 mask = 0xFF;
-    u8 read_index = 0, write_index = 0, component = 0;
-    bool reading = false;
-    std::array<u8, 3> pending{};  // written components of a colour not yet complete
+    u8 address = 0, component = 0;
+    bool reading = false;       // which of the two addresses was written last
+    std::array<u8, 3> latch{};  // a colour on its way out, or not yet complete on its way in
 
+    void begin_reading(u8 first);
+    void begin_writing(u8 first);
     u8 read_data();
     void write_data(u8 value);
     void serialize(Archive& a);
+
+ private:
+    void fill_latch();  // the address is then the next colour's
 };
 
 struct VgaRegisters {
@@ -97,6 +103,7 @@ struct VgaRegisters {
     bool color_addresses() const { return miscellaneous_output & 0x01; }
     bool screen_on() const { return (attribute.index & 0x20) && !(sequencer[Sequencer::ClockingMode] & 0x20); }
     bool graphics_mode() const { return graphics[Graphics::Miscellaneous] & 0x01; }
+    u8 dac_component_mask() const { return vbe.dac_8_bit() ? 0xFF : 0x3F; }
     u32 lines() const;         // visible scan lines, 1 to 1024
     u32 line_compare() const;  // the last line above the split
     u32 characters() const { return crtc[Crtc::HorizontalDisplayEnd] + 1u; }

@@ -22,9 +22,10 @@ struct Bench {
     }
     void out(u16 port, u8 value) { ports.write(port, 1, value); }
     u8 in(u16 port) { return static_cast<u8>(ports.read(port, 1)); }
+    // The line stays high, as a device leaves it until it is served.
     void edge(u8 line) {
-        pic.set_irq(line, true);
         pic.set_irq(line, false);
+        pic.set_irq(line, true);
     }
     u8 in_service(u16 port) {
         out(port, 0x0B);
@@ -95,6 +96,35 @@ TEST_CASE("pic: a slave's request that went away is answered IRQ15 with the casc
     REQUIRE(b.pic.acknowledge() == 0x77);
     REQUIRE(b.in_service(0x20) == 0x04);
     REQUIRE(b.in_service(0xA0) == 0);
+}
+
+TEST_CASE("pic: a request that its device takes back before the acknowledge is not delivered") {
+    Bench b;
+    b.pic.set_irq(4, true);
+    REQUIRE(b.pic.interrupt_requested());
+    b.pic.set_irq(4, false);
+    REQUIRE_FALSE(b.pic.interrupt_requested());
+    REQUIRE(b.requests(0x20) == 0);
+    b.edge(4);
+    REQUIRE(b.pic.acknowledge() == 0x0C);
+}
+
+TEST_CASE("pic: a request that the slave's device takes back is answered IRQ15, not with its own vector") {
+    Bench b;
+    b.pic.set_irq(14, true);
+    b.pic.set_irq(14, false);
+    REQUIRE(b.pic.acknowledge() == 0x77);
+    REQUIRE(b.in_service(0xA0) == 0);
+    REQUIRE(b.in_service(0x20) == 0x04);
+}
+
+TEST_CASE("pic: a request taken back while it is masked does not come when it is unmasked") {
+    Bench b;
+    b.out(0xA1, 0xFF);
+    b.pic.set_irq(12, true);
+    b.pic.set_irq(12, false);
+    b.out(0xA1, 0x00);
+    REQUIRE_FALSE(b.pic.interrupt_requested());
 }
 
 TEST_CASE("pic: a level line requests again after EOI while it is high") {

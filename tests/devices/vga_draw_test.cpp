@@ -195,6 +195,19 @@ TEST_CASE("vga graphics: mode 13h shows each byte as two dots on two lines") {
     REQUIRE(pixel(p, 0, 2) == VgaBench::red(50));
 }
 
+TEST_CASE("vga graphics: the low nibble of 256 colours goes through the attribute palette") {
+    VgaBench b;
+    b.mode_13h(2, 4);
+    b.attribute(1, 5);
+    b.poke(0xA0000, 0x01);
+    b.poke(0xA0001, 0x21);
+    b.poke(0xA0002, 0x22);
+    const Picture p = b.picture();
+    REQUIRE(pixel(p, 0, 0) == VgaBench::red(0x05));
+    REQUIRE(pixel(p, 2, 0) == VgaBench::red(0x25));
+    REQUIRE(pixel(p, 4, 0) == VgaBench::red(0x22));
+}
+
 TEST_CASE("vga graphics: mode X writes each plane's pixels by the map mask and pages by the start address") {
     VgaBench b;
     b.mode_13h(2, 4);

@@ -51,6 +51,32 @@ TEST_CASE("vga: colours are read back by component") {
     REQUIRE(b.in(0x3C9) == 1);
 }
 
+TEST_CASE("vga: the colour table has one address, and reading leaves it at the colour behind the latch") {
+    VgaBench b;
+    b.color(7, 1, 2, 3);
+    b.color(9, 7, 8, 9);
+    b.out(0x3C7, 7);
+    REQUIRE(b.in(0x3C8) == 8);
+    for (u8 part : {0x0B, 0x0C, 0x0D}) b.out(0x3C9, part);
+    REQUIRE(b.vga.registers().dac.colors[8 * 3] == 0x0B);
+    REQUIRE(b.vga.registers().dac.colors[7 * 3] == 1);
+    REQUIRE(b.in(0x3C8) == 9);
+    b.out(0x3C7, 7);
+    for (u8 part : {1, 2, 3, 0x0B, 0x0C, 0x0D, 7}) REQUIRE(b.in(0x3C9) == part);
+    REQUIRE(b.in(0x3C8) == 10);
+}
+
+TEST_CASE("vga: a colour's components have six bits, and eight when the DISPI registers say so") {
+    VgaBench b;
+    b.color(9, 0x7F, 0x40, 0x3F);
+    b.out(0x3C7, 9);
+    for (u8 part : {0x3F, 0x00, 0x3F}) REQUIRE(b.in(0x3C9) == part);
+    b.dispi_mode(8, 2, 8, 0x20);
+    b.color(9, 0x7F, 0x40, 0x3F);
+    b.out(0x3C7, 9);
+    for (u8 part : {0x7F, 0x40, 0x3F}) REQUIRE(b.in(0x3C9) == part);
+}
+
 TEST_CASE("vga: bit 7 of CRTC register 11h protects registers 0 to 7 but for the line compare bit") {
     VgaBench b;
     b.out(0x3C2, 0x01);
