@@ -10,7 +10,7 @@ namespace {
 // Digital output register: |motors of 3, 2, 1, 0|DMA and interrupt on|not reset|drive select (2)|
 constexpr u8 not_reset = 0x04, dma_on = 0x08;
 // Main status register: |request|direction to host|non-DMA|busy|drives seeking (4)|
-constexpr u8 request = 0x80, to_host = 0x40, controller_busy = 0x10;
+constexpr u8 request = 0x80, to_host = 0x40, non_dma = 0x20, controller_busy = 0x10;
 constexpr u8 polling_off = 0x10;  // configuration
 constexpr Nanoseconds reset_time = 20 * microsecond, execution_time = 100 * microsecond;
 
@@ -81,6 +81,7 @@ u8 Floppy::main_status() {
     u8 status = 0;
     if (phase_ != Phase::Execution) status |= request;
     if (phase_ == Phase::Result) status |= to_host;
+    if (bytes_.active) status |= request | non_dma | (bytes_.to_host ? to_host : 0);
     if (phase_ != Phase::Command || command_length_ > 0) status |= controller_busy;
     for (u8 i = 0; i < 4; ++i)
         if (seek_timers_[i].active() || seek_status_[i]) status |= 1 << i;
@@ -89,6 +90,11 @@ u8 Floppy::main_status() {
 
 u8 Floppy::read_data() {
     catch_up();
+    if (bytes_.active && bytes_.to_host) {
+        u8 value = bytes_.unit[bytes_.position];
+        byte_moved();
+        return value;
+    }
     if (phase_ != Phase::Result) return 0;
     if (result_interrupt_) {
         result_interrupt_ = false;
@@ -101,6 +107,10 @@ u8 Floppy::read_data() {
 
 void Floppy::write_data(u8 value) {
     catch_up();
+    if (bytes_.active && !bytes_.to_host) {
+        bytes_.unit[bytes_.position] = value;
+        return byte_moved();
+    }
     if (phase_ != Phase::Command || !(digital_output_ & not_reset) || reset_timer_.active()) return;
     command_[command_length_++] = value;
     const CommandRow* r = row();
@@ -120,6 +130,7 @@ void Floppy::begin_reset() {
     seek_status_ = {};
     reset_reports_ = 0;
     result_interrupt_ = false;
+    bytes_.active = false;
     if (!locked_) {
         configuration_ = 0x20;  // FIFO off, polling on
         precompensation_ = 0;
@@ -184,12 +195,12 @@ void Floppy::reset() {
 }
 
 void Floppy::serialize(Archive& a) {
-    a.section(name(), 1);
+    a.section(name(), 2);
     a(drives_, execution_timer_, reset_timer_, seek_timers_);
     a(phase_, command_, command_length_, results_, result_length_, result_position_);
     a(digital_output_, rate_, tape_, step_rate_, head_load_, configuration_, precompensation_, perpendicular_);
     a(last_end_of_track_, locked_, interrupt_, result_interrupt_, reset_reports_, seek_status_, present_cylinder_,
-      id_under_head_);
+      id_under_head_, bytes_);
     bool result_fits = result_length_ <= results_.size() && result_position_ <= result_length_;
     if (phase_ > Phase::Result || command_length_ >= command_.size() || !result_fits || rate_ > 3) {
         begin_reset();

@@ -1,5 +1,5 @@
-// 82077AA floppy disk controller at 3F0h-3F5h and 3F7h, in PC/AT mode, with DMA only (Intel 82077AA datasheet). Seeks
-// and transfers take a fraction of what the mechanics would.
+// 82077AA floppy disk controller at 3F0h-3F5h and 3F7h, in PC/AT mode, with and without DMA (Intel 82077AA datasheet).
+// Seeks and transfers take a fraction of what the mechanics would.
 #pragma once
 
 #include "base/log.hpp"
@@ -41,6 +41,16 @@ class Floppy final : public Device {
     struct SectorId {
         u8 cylinder, head, sector, size;
     };
+    // A transfer without DMA, in its execution phase: the host moves each byte through the data register. A unit is a
+    // sector, or for FORMAT TRACK the four bytes that identify one.
+    struct ByteTransfer {
+        bool active = false, to_host = false;
+        SectorId id{};
+        u16 position = 0, unit_size = 0;
+        u8 units_left = 0;  // FORMAT TRACK only
+        std::array<u8, FloppyDrive::sector_size> unit{};
+        void serialize(Archive&);
+    };
     struct CommandRow {
         u8 code, mask, parameters;
         void (Floppy::*run)();
@@ -78,10 +88,18 @@ class Floppy final : public Device {
     u8 unit() const { return command_[1] & 3; }
     u8 head() const { return (command_[1] >> 2) & 1; }
     Outcome check_medium(bool writing);
+    bool seek_for_transfer(bool writing, SectorId id, Outcome& outcome);
     bool locate(SectorId id, Outcome& outcome);
     void move_sectors(bool write, bool through_dma);
     bool one_sector(SectorId id, bool write, bool through_dma, Outcome& outcome, bool& last);
-    static bool next_sector(SectorId& id, u8 end_of_track, bool both_heads);
+    bool next_sector(SectorId& id) const;
+    bool without_dma() const { return head_load_ & 1; }  // ND of SPECIFY
+    void begin_bytes(bool to_host);
+    void begin_format_bytes();
+    void prepare_unit();
+    void unit_done();
+    void format_unit_done();
+    void byte_moved();
     void start_seek(u8 cylinder);
     void seek_done(u8 number);
 
@@ -93,8 +111,8 @@ class Floppy final : public Device {
     void seek();
     void relative_seek();
     void read_id();
-    void read_sectors() { move_sectors(false, true); }
-    void write_sectors() { move_sectors(true, true); }
+    void read_sectors() { without_dma() ? begin_bytes(true) : move_sectors(false, true); }
+    void write_sectors() { without_dma() ? begin_bytes(false) : move_sectors(true, true); }
     void read_track();
     void verify();
     void format_track();
@@ -118,6 +136,7 @@ class Floppy final : public Device {
     u8 command_length_ = 0;
     std::array<u8, 10> results_{};
     u8 result_length_ = 0, result_position_ = 0;
+    ByteTransfer bytes_;
 
     u8 digital_output_ = 0x0C, rate_ = 2, tape_ = 0;
     u8 step_rate_ = 0, head_load_ = 0;  // bytes of SPECIFY

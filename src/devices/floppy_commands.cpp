@@ -1,25 +1,17 @@
-// The commands of the 82077AA (datasheet chapters 5 and 6).
+// The commands of the 82077AA (datasheet chapters 5 and 6); their data without DMA is in floppy_bytes.cpp.
 #include <algorithm>
 
 #include "devices/floppy.hpp"
+#include "devices/floppy_status.hpp"
 
 namespace vellum {
+
+using namespace floppy_status;
 
 namespace {
 
 constexpr u8 dma_channel = 2;
-constexpr u8 multi_track = 0x80;
 constexpr Nanoseconds seek_time = 200 * microsecond;
-
-// ST0: |interrupt code (2)|seek end|equipment check|0|head|unit (2)|
-constexpr u8 abnormal = 0x40, invalid_command = 0x80, ready_changed = 0xC0, seek_end = 0x20, equipment_check = 0x10;
-// ST1: |end of cylinder|0|data error|overrun|0|no data|not writable|missing address mark|
-constexpr u8 end_of_cylinder = 0x80, data_error = 0x20, overrun = 0x10, no_data = 0x04, not_writable = 0x02,
-             missing_mark = 0x01;
-// ST2
-constexpr u8 data_error_in_data = 0x20, wrong_cylinder = 0x10;
-// ST3: |0|write protected|1|track 0|1|head|unit (2)|
-constexpr u8 write_protected = 0x40, track_zero = 0x10, always_set = 0x28;
 
 }  // namespace
 
@@ -54,7 +46,6 @@ void Floppy::invalid() {
 void Floppy::specify() {
     step_rate_ = command_[1];
     head_load_ = command_[2];
-    if (head_load_ & 1) log_.once(Topic::Floppy, "transfers without DMA are not supported");
     result({});
 }
 
@@ -192,8 +183,10 @@ bool Floppy::one_sector(SectorId id, bool write, bool through_dma, Outcome& outc
     return !outcome.failed();
 }
 
-// Goes on to the sector that follows; false at the end of the track, or of the cylinder with `both_heads` (6.1.2).
-bool Floppy::next_sector(SectorId& id, u8 end_of_track, bool both_heads) {
+// Goes on to the sector that follows; false at the end of the track, or of the cylinder with both heads (6.1.2).
+bool Floppy::next_sector(SectorId& id) const {
+    u8 end_of_track = command_[6];
+    bool both_heads = command_[0] & multi_track;
     if (id.sector != end_of_track) {
         ++id.sector;
         return true;
@@ -208,20 +201,25 @@ bool Floppy::next_sector(SectorId& id, u8 end_of_track, bool both_heads) {
     return false;
 }
 
-void Floppy::move_sectors(bool write, bool through_dma) {
-    SectorId id{command_[2], command_[3], command_[4], command_[5]};
-    u8 end_of_track = command_[6];
-    bool both_heads = command_[0] & multi_track, limited = !through_dma && (command_[1] & 0x80), last = false;
-    u8 left = command_[8];  // sectors to verify, when EC says that this is what the byte means
-    last_end_of_track_ = end_of_track;
-    Outcome outcome = check_medium(write);
-    if (outcome.failed()) return transfer_result(outcome, id);
-    // Done whether or not CONFIGURE has asked for implied seeks: SeaBIOS reads without seeking first.
+// Done whether or not CONFIGURE has asked for implied seeks: SeaBIOS reads without seeking first.
+bool Floppy::seek_for_transfer(bool writing, SectorId id, Outcome& outcome) {
+    last_end_of_track_ = command_[6];
+    outcome = check_medium(writing);
+    if (outcome.failed()) return false;
     drive(unit())->seek(id.cylinder);
     present_cylinder_[unit()] = id.cylinder;
+    return true;
+}
+
+void Floppy::move_sectors(bool write, bool through_dma) {
+    SectorId id{command_[2], command_[3], command_[4], command_[5]};
+    bool limited = !through_dma && (command_[1] & 0x80), last = false;
+    u8 left = command_[8];  // sectors to verify, when EC says that this is what the byte means
+    Outcome outcome;
+    if (!seek_for_transfer(write, id, outcome)) return transfer_result(outcome, id);
     while (one_sector(id, write, through_dma, outcome, last)) {
         if (limited && --left == 0) last = true;
-        bool more = next_sector(id, end_of_track, both_heads);
+        bool more = next_sector(id);
         if (last || (!more && !through_dma)) break;
         if (more) continue;
         outcome = {abnormal, end_of_cylinder, 0};
@@ -234,13 +232,14 @@ void Floppy::move_sectors(bool write, bool through_dma) {
 void Floppy::read_track() {
     command_[4] = 1;
     command_[0] &= ~multi_track;
-    move_sectors(false, true);
+    read_sectors();
 }
 
 void Floppy::verify() { move_sectors(false, false); }
 
 // The host gives the four bytes of each sector's identification; all sectors get the filler byte.
 void Floppy::format_track() {
+    if (without_dma()) return begin_format_bytes();
     u8 size = command_[2], count = command_[3], filler = command_[5];
     SectorId id{present_cylinder_[unit()], head(), 1, size};
     Outcome outcome = check_medium(true);

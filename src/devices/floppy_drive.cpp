@@ -1,4 +1,4 @@
-// Disk formats, and sectors in an image.
+// The head, the change line, and sectors in an image.
 #include "devices/floppy_drive.hpp"
 
 #include <algorithm>
@@ -9,33 +9,9 @@ namespace vellum {
 
 namespace {
 
-constexpr FloppyGeometry formats[] = {
-    {40, 1, 8, 2, 1},   // 160K
-    {40, 1, 9, 2, 1},   // 180K
-    {40, 2, 8, 2, 1},   // 320K
-    {40, 2, 9, 2, 1},   // 360K
-    {80, 2, 9, 2, 4},   // 720K
-    {80, 2, 10, 2, 4},  // 800K
-    {80, 2, 15, 0, 2},  // 1.2M
-    {80, 2, 18, 0, 4},  // 1.44M
-    {80, 2, 20, 0, 4},  // 1.6M
-    {80, 2, 21, 0, 4},  // 1.68M
-    {82, 2, 21, 0, 4},  // 1.72M
-    {83, 2, 21, 0, 4},  // 1.74M
-    {80, 2, 36, 3, 5},  // 2.88M
-};
-constexpr FloppyGeometry high_density{80, 2, 18, 0, 4}, extended_density{80, 2, 36, 3, 5};
 constexpr u8 last_cylinder = 85;  // where the mechanism stops
 
 }  // namespace
-
-std::optional<FloppyGeometry> floppy_geometry(u64 image_size) {
-    for (const FloppyGeometry& format : formats)
-        if (format.bytes() == image_size) return format;
-    if (image_size <= high_density.bytes()) return high_density;
-    if (image_size <= extended_density.bytes()) return extended_density;
-    return std::nullopt;
-}
 
 void FloppyDrive::attach(std::unique_ptr<BlockBackend> medium) {
     attached_ = true;
@@ -47,7 +23,7 @@ void FloppyDrive::change_medium(std::unique_ptr<BlockBackend> medium) {
     medium_ = std::move(medium);
     changed_ = true;
     if (!medium_) return;
-    auto geometry = floppy_geometry(medium_->size());
+    auto geometry = floppy_geometry(*medium_);
     check(geometry.has_value(), "an image too large for a floppy disk");
     geometry_ = *geometry;
 }
@@ -80,8 +56,12 @@ bool FloppyDrive::read(u8 head, u8 sector, std::span<u8> bytes) {
 }
 
 bool FloppyDrive::write(u8 head, u8 sector, std::span<const u8> bytes) {
-    u64 at = offset(head, sector);
-    return at + bytes.size() <= medium_->size() && medium_->write(at, bytes);
+    u64 at = offset(head, sector), size = medium_->size();
+    u64 there = at < size ? std::min<u64>(size - at, bytes.size()) : 0;
+    // The padding behind a short image is not kept anywhere: only what it reads as may be written to it.
+    if (std::any_of(bytes.begin() + static_cast<std::ptrdiff_t>(there), bytes.end(), [](u8 byte) { return byte != 0; }))
+        return false;
+    return there == 0 || medium_->write(at, bytes.first(there));
 }
 
 void FloppyDrive::serialize(Archive& a) {

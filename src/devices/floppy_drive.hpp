@@ -1,31 +1,20 @@
-// A floppy drive and the disk in it: geometry by the size of the image, head position, disk change line.
+// A floppy drive and the disk in it: head position, disk change line, sectors in an image.
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <span>
 
 #include "base/archive.hpp"
 #include "devices/block_backend.hpp"
+#include "devices/floppy_geometry.hpp"
 
 namespace vellum {
-
-struct FloppyGeometry {
-    u8 cylinders, heads, sectors;
-    u8 rate;        // as in the data rate registers: 0 500, 1 300, 2 250, 3 1000 kbit/s
-    u8 drive_type;  // of the drive that takes such disks, as CMOS byte 10h has it: 1 360K, 2 1.2M, 4 1.44M, 5 2.88M
-    u32 bytes() const { return u32{cylinders} * heads * sectors * 512; }
-};
-
-// None when the image is larger than any floppy disk. An image of a size that no disk has is the beginning of a
-// 1.44 MB or 2.88 MB one; what is missing reads as zeros.
-std::optional<FloppyGeometry> floppy_geometry(u64 image_size);
 
 class FloppyDrive {
  public:
     static constexpr u32 sector_size = 512;
 
-    // An empty drive is a 1.44 MB one. The image must have a geometry.
+    // An empty drive is a 1.44 MB one. The image must have a geometry (floppy_geometry()).
     void attach(std::unique_ptr<BlockBackend> medium);
     void change_medium(std::unique_ptr<BlockBackend> medium);  // null: empty
 
@@ -42,7 +31,8 @@ class FloppyDrive {
     void seek(u8 cylinder);  // stepping clears the change line when there is a disk
     bool changed() const { return changed_; }
 
-    // `sector` counts from 1. The place must exist on this disk; false: the host failed.
+    // `sector` counts from 1. The place must exist on this disk. What a short image lacks reads as zeros, and takes no
+    // others. False: the host failed, or there is no room for what was to be written.
     bool exists(u8 head, u8 sector) const;
     bool read(u8 head, u8 sector, std::span<u8> bytes);
     bool write(u8 head, u8 sector, std::span<const u8> bytes);

@@ -18,7 +18,7 @@ namespace vellum {
 
 namespace {
 
-constexpr u32 cd_sector = 2048, floppy_sector = 512;
+constexpr u32 cd_sector = 2048, any_size = 1;
 
 using Handler = std::string (*)(const ControlContext&, std::string_view argument);
 struct Command {
@@ -92,7 +92,7 @@ std::unique_ptr<BlockBackend> open_medium(const ControlContext& c, std::string_v
     std::string name{path};
     Descriptor file = c.files.ask(wish, name).file, overlay;
     if (access == ImageAccess::Snapshot) overlay = c.files.ask(FileWish::Overlay, {}).file;
-    return make_image(std::move(file), std::move(overlay), name, access, cd ? cd_sector : floppy_sector);
+    return make_image(std::move(file), std::move(overlay), name, access, cd ? cd_sector : any_size);
 }
 
 std::string change_cd(const ControlContext& c, std::string_view path) {
@@ -109,7 +109,7 @@ std::string change_floppy(const ControlContext& c, std::string_view text) {
     }
     c.machine.board().change_floppy(drive, [&] {
         auto medium = open_medium(c, text, false);
-        if (medium && !floppy_geometry(medium->size())) throw UsageError(fmt::format("{}: larger than a floppy", text));
+        if (medium && !floppy_geometry(*medium)) throw UsageError(fmt::format("{}: larger than a floppy", text));
         return medium;
     });
     return "ok\n";

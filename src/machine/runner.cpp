@@ -31,7 +31,7 @@ namespace vellum {
 
 namespace {
 
-constexpr u32 disk_sector = 512, cd_sector = 2048;
+constexpr u32 disk_sector = 512, cd_sector = 2048, any_size = 1;
 
 const char* engine_name(EngineKind kind) {
     return kind == EngineKind::Bt ? "bt" : kind == EngineKind::Interp ? "interp" : "lockstep";
@@ -57,8 +57,8 @@ void open_images(const MachineConfig& config, BoardParts& parts) {
     ImageAccess access = discards_writes(config) ? ImageAccess::Snapshot : ImageAccess::ReadWrite;
     for (u32 i = 0; i < 4; ++i) parts.disks[i] = open_disk(disk_options[i], config.disks[i], access, disk_sector);
     for (u32 i = 0; i < 2; ++i) {
-        parts.floppies[i] = open_disk(floppy_options[i], config.floppies[i], access, disk_sector);
-        if (parts.floppies[i] && !floppy_geometry(parts.floppies[i]->size()))
+        parts.floppies[i] = open_disk(floppy_options[i], config.floppies[i], access, any_size);
+        if (parts.floppies[i] && !floppy_geometry(*parts.floppies[i]))
             throw UsageError(fmt::format("{} {}: {} bytes are more than a floppy holds; use a floppy image, or --hda",
                                          floppy_options[i], config.floppies[i], parts.floppies[i]->size()));
     }

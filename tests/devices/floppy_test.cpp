@@ -3,6 +3,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <tuple>
+
 #include "storage_fixture.hpp"
 
 using namespace vellum;
@@ -30,10 +32,13 @@ struct FloppyBoard : Board {
         out8(0x3F7, 0);
         command({0x03, 0xDF, 0x02});
     }
-    // Sends a command, waits, and takes its result.
-    Bytes command(const Bytes& bytes) {
+    void start(const Bytes& bytes) {
         for (u8 byte : bytes) out8(0x3F5, byte);
         pass(millisecond);
+    }
+    // Sends a command, waits, and takes its result.
+    Bytes command(const Bytes& bytes) {
+        start(bytes);
         Bytes result;
         while ((in8(0x3F4) & 0xD0) == 0xD0) result.push_back(in8(0x3F5));
         return result;
@@ -63,6 +68,12 @@ struct FloppyBoard : Board {
     Bytes sectors(u32 first, u32 count) { return {image.begin() + first * 512, image.begin() + (first + count) * 512}; }
     Bytes memory(u32 count) { return {ram.bytes.begin() + buffer, ram.bytes.begin() + buffer + count}; }
 };
+
+std::optional<FloppyGeometry> geometry_of(u32 size) {
+    Bytes bytes(size);
+    MemoryDisk image{bytes};
+    return floppy_geometry(image);
+}
 
 }  // namespace
 
@@ -236,16 +247,46 @@ TEST_CASE("floppy: the change line stays until the head steps over a disk", "[de
 }
 
 TEST_CASE("floppy: image sizes tell formats and drive types", "[devices][floppy]") {
-    CHECK(floppy_geometry(160 * 1024)->heads == 1);
-    CHECK(floppy_geometry(360 * 1024)->drive_type == 1);
-    CHECK(floppy_geometry(720 * 1024)->sectors == 9);
-    CHECK(floppy_geometry(1200 * 1024)->drive_type == 2);
-    CHECK(floppy_geometry(1440 * 1024)->sectors == 18);
-    CHECK(floppy_geometry(2880 * 1024)->drive_type == 5);
-    CHECK(floppy_geometry(512)->sectors == 18);
-    CHECK_FALSE(floppy_geometry(4 << 20).has_value());
+    struct {
+        u32 kilobytes;
+        u8 cylinders, heads, sectors, rate, drive_type;
+    } const disks[] = {
+        {160, 40, 1, 8, 2, 1},   {180, 40, 1, 9, 2, 1},   {320, 40, 2, 8, 2, 1},   {360, 40, 2, 9, 2, 1},
+        {720, 80, 2, 9, 2, 4},   {800, 80, 2, 10, 2, 4},  {820, 82, 2, 10, 2, 4},  {1200, 80, 2, 15, 0, 2},
+        {1440, 80, 2, 18, 0, 4}, {1476, 82, 2, 18, 0, 4}, {1494, 83, 2, 18, 0, 4}, {1600, 80, 2, 20, 0, 5},
+        {1680, 80, 2, 21, 0, 5}, {1722, 82, 2, 21, 0, 5}, {1743, 83, 2, 21, 0, 5}, {1760, 80, 2, 22, 0, 5},
+        {1840, 80, 2, 23, 0, 5}, {1920, 80, 2, 24, 0, 5}, {2880, 80, 2, 36, 3, 5}, {3840, 80, 2, 48, 3, 5},
+    };
+    for (const auto& d : disks) {
+        CAPTURE(d.kilobytes);
+        FloppyGeometry g = *geometry_of(d.kilobytes * 1024);
+        CHECK(std::tie(g.cylinders, g.heads, g.sectors) == std::tie(d.cylinders, d.heads, d.sectors));
+        CHECK(std::tie(g.rate, g.drive_type) == std::tie(d.rate, d.drive_type));
+    }
     FloppyBoard b;
     CHECK(b.floppy.cmos_types() == 0x40);
+}
+
+TEST_CASE("floppy: an image of an odd size is the beginning of the disk that its boot sector names, or of a usual one",
+          "[devices][floppy]") {
+    CHECK(geometry_of(1)->sectors == 18);
+    CHECK(geometry_of(512)->sectors == 18);
+    CHECK(geometry_of(1440 * 1024 - 700)->sectors == 18);
+    CHECK(geometry_of(1440 * 1024 + 1)->sectors == 36);
+    CHECK_FALSE(geometry_of(4 << 20).has_value());
+    Bytes fat(100'000);
+    auto word = [&fat](u32 at, u32 value) {
+        fat[at] = static_cast<u8>(value);
+        fat[at + 1] = static_cast<u8>(value >> 8);
+    };
+    word(0x0B, 512);
+    word(0x13, 720);
+    word(0x18, 9);
+    word(0x1A, 2);
+    MemoryDisk truncated{fat};
+    CHECK(floppy_geometry(truncated)->bytes() == 360 * 1024);
+    word(0x18, 8);  // contradicts itself
+    CHECK(floppy_geometry(truncated)->bytes() == 1440 * 1024);
 }
 
 TEST_CASE("floppy: a short image reads zeros where it ends", "[devices][floppy]") {
@@ -255,6 +296,95 @@ TEST_CASE("floppy: a short image reads zeros where it ends", "[devices][floppy]"
     b.read(0x46, 0, 0, 1, 18, 1024);
     CHECK(b.ram.bytes[buffer + 511] == 0x99);
     CHECK(b.ram.bytes[buffer + 512] == 0);
+}
+
+TEST_CASE("floppy: an image that ends within a sector keeps what fits and refuses the rest", "[devices][floppy]") {
+    FloppyBoard b;
+    Bytes odd(700, 0x99);
+    b.floppy.change_medium(0, std::make_unique<MemoryDisk>(odd));
+    b.read(0x46, 0, 0, 1, 18, 1024);
+    CHECK(b.ram.bytes[buffer + 699] == 0x99);
+    CHECK(b.ram.bytes[buffer + 700] == 0);
+    b.ram.bytes[buffer + 512] = 0x11;
+    CHECK((b.write(0x45, 0, 0, 1, 18, 1024)[0] & 0xC0) == 0);
+    CHECK(odd[512] == 0x11);
+    b.ram.bytes[buffer + 700] = 0x11;
+    Bytes refused = b.write(0x45, 0, 0, 1, 18, 1024);
+    CHECK(Bytes(refused.begin(), refused.begin() + 3) == Bytes{0x40, 0x20, 0x20});
+    CHECK(odd.size() == 700);
+}
+
+TEST_CASE("floppy: without DMA a sector is read byte by byte, and ends at the end of its track", "[devices][floppy]") {
+    FloppyBoard b;
+    b.command({0x03, 0xDF, 0x03});
+    b.start({0x46, 0, 0, 0, 1, 2, 1, 0x1B, 0xFF});
+    Bytes read;
+    while (b.in8(0x3F4) == 0xF0) {
+        CHECK(b.lines.level[6]);
+        read.push_back(b.in8(0x3F5));
+    }
+    CHECK(read == b.sectors(0, 1));
+    CHECK(b.lines.rises[6] >= 512);
+    Bytes result;
+    while (b.in8(0x3F4) == 0xD0) result.push_back(b.in8(0x3F5));
+    CHECK(result == Bytes{0x40, 0x80, 0, 1, 0, 1, 2});
+    CHECK_FALSE(b.lines.level[6]);
+    CHECK(b.in8(0x3F4) == 0x80);
+}
+
+TEST_CASE("floppy: without DMA the FIFO's threshold says how many bytes an interrupt stands for", "[devices][floppy]") {
+    FloppyBoard b;
+    b.command({0x03, 0xDF, 0x03});
+    b.command({0x13, 0, 0x0F, 0});
+    u32 before = b.lines.rises[6];
+    b.start({0x46, 0, 0, 0, 1, 2, 1, 0x1B, 0xFF});
+    while (b.in8(0x3F4) == 0xF0) b.in8(0x3F5);
+    CHECK(b.lines.rises[6] - before == 512 / 16 + 1);  // and one for the result
+}
+
+TEST_CASE("floppy: without DMA sectors are written, over both heads, and formatted", "[devices][floppy]") {
+    FloppyBoard b;
+    b.command({0x03, 0xDF, 0x03});
+    b.start({0xC5, 0, 0, 0, 18, 2, 18, 0x1B, 0xFF});
+    u32 taken = 0;
+    for (; b.in8(0x3F4) == 0xB0; ++taken) b.out8(0x3F5, 0xEE);
+    CHECK(taken == 19 * 512);
+    while (b.in8(0x3F4) == 0xD0) b.in8(0x3F5);
+    CHECK(b.sectors(17, 19) == Bytes(19 * 512, 0xEE));
+    b.start({0x4D, 0, 2, 2, 0x54, 0xF6});
+    for (u8 byte : {0, 0, 1, 2, 0, 0, 2, 2}) b.out8(0x3F5, byte);
+    CHECK((b.in8(0x3F5) & 0xC0) == 0);
+    CHECK(b.sectors(0, 2) == Bytes(2 * 512, 0xF6));
+}
+
+TEST_CASE("floppy: a disk taken out during a transfer without DMA ends it with an error", "[devices][floppy]") {
+    FloppyBoard b;
+    b.command({0x03, 0xDF, 0x03});
+    b.start({0x46, 0, 0, 0, 1, 2, 18, 0x1B, 0xFF});
+    b.floppy.change_medium(0, nullptr);
+    u32 given = 0;
+    for (; b.in8(0x3F4) == 0xF0; ++given) b.in8(0x3F5);
+    CHECK(given == 512);
+    CHECK(b.in8(0x3F4) == 0xD0);
+    CHECK((b.in8(0x3F5) & 0xC0) == 0x40);
+}
+
+TEST_CASE("floppy: saved between two bytes of a transfer without DMA, it goes on", "[devices][floppy]") {
+    FloppyBoard a, b;
+    a.command({0x03, 0xDF, 0x03});
+    a.start({0x46, 0, 0, 0, 1, 2, 1, 0x1B, 0xFF});
+    for (u32 i = 0; i < 100; ++i) a.in8(0x3F5);
+    Archive saved = Archive::saver();
+    a.scheduler.serialize(saved);
+    a.floppy.serialize(saved);
+    Archive load = Archive::loader(saved.bytes());
+    b.scheduler.serialize(load);
+    b.floppy.serialize(load);
+    REQUIRE(load.ok());
+    Bytes rest;
+    while (b.in8(0x3F4) == 0xF0) rest.push_back(b.in8(0x3F5));
+    Bytes sector = b.sectors(0, 1);
+    CHECK(rest == Bytes(sector.begin() + 100, sector.end()));
 }
 
 TEST_CASE("floppy: saved between command and result, it goes on", "[devices][floppy]") {

@@ -121,6 +121,17 @@ TEST_CASE("hpet: a 64-bit comparator is set by two writes") {
     REQUIRE(b.lines.rises[0] == 1);
 }
 
+TEST_CASE("hpet: an edge leaves its line high, where an interrupt controller still finds it, until the timer is set up") {
+    Bench b;
+    b.set(0x10, 3);
+    b.set(0x100, enable | mode_32);
+    b.set(0x108, 100);
+    b.scheduler.advance_to(2 * microsecond);
+    REQUIRE(b.lines.level[0]);
+    b.set(0x100, 0);
+    REQUIRE_FALSE(b.lines.level[0]);
+}
+
 TEST_CASE("hpet: a level interrupt stays until its status is cleared") {
     Bench b;
     b.set(0x10, 1);

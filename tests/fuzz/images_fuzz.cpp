@@ -93,7 +93,7 @@ void kernel(Input& in) {
 // --- disks: kind, access, size; the first bytes
 
 void disk(Input& in) {
-    constexpr u32 granularity[] = {512, 2048, 512, 512};
+    constexpr u32 granularity[] = {512, 2048, 1, 1};
     enum : u8 { Hard, Cd, Floppy, FloppyB };
     u8 what = in.byte() & 3, access = in.byte() % 3;
     u64 size = in.take<u64>() & ((u64{1} << 42) - 1);
@@ -104,7 +104,7 @@ void disk(Input& in) {
     if (what == Hard) parts.disks[0] = std::move(image);
     if (what == Cd) parts.cd = std::move(image);
     if (what >= Floppy) {
-        if (!floppy_geometry(image->size())) return;  // as the command line refuses it
+        if (!floppy_geometry(*image)) return;  // as the command line refuses it
         parts.floppies[what - Floppy] = std::move(image);
     }
     TrafficBoard traffic{plain_config(2 * mebibyte), std::move(parts)};
