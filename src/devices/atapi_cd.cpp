@@ -8,7 +8,7 @@ namespace vellum {
 namespace {
 
 // Interrupt reason (in the count register): bit 0 command packet, bit 1 towards the host
-constexpr u8 reason_packet = 1, reason_to_host = 2, reason_done = 3;
+constexpr u8 reason_packet = 1, reason_from_host = 0, reason_to_host = 2, reason_done = 3;
 constexpr u8 feature_dma = 1;
 constexpr u32 chunk_sectors = 32;
 constexpr u32 most_reply = 1024;  // more than any answer other than sectors
@@ -34,6 +34,7 @@ void AtapiCd::restore_defaults(bool power_on) {
     remaining_ = 0;
     sense_ = {};
     if (!power_on) return;
+    audio_ports_ = default_ports;
     locked_ = tray_open_ = attention_ = false;
     event_ = Event::None;
 }
@@ -104,11 +105,12 @@ void AtapiCd::reply(u32 allocated) {
     by_dma_ ? wait_for_dma() : offer();
 }
 
-void AtapiCd::send_sectors(u64 lba, u64 count) {
+void AtapiCd::send_sectors(u64 lba, u64 count, SectorForm form) {
     if (lba > sectors() || count > sectors() - lba) return refuse(sense::out_of_range);
     if (count == 0) return complete();
     lba_ = lba;
     remaining_ = count;
+    form_ = form;
     if (!refill()) return refuse(sense::read_error);
     phase_ = Phase::Sectors;
     by_dma_ ? wait_for_dma() : offer();
@@ -116,13 +118,36 @@ void AtapiCd::send_sectors(u64 lba, u64 count) {
 
 bool AtapiCd::refill() {
     u32 count = static_cast<u32>(std::min<u64>(remaining_, chunk_sectors));
-    buffer_.resize(chunk_sectors * sector_size);
-    reply_size_ = count * sector_size;
+    u32 each = form_.bytes();
+    buffer_.resize(chunk_sectors * std::max(each, sector_size));
+    reply_size_ = count * each;
     reply_sent_ = 0;
-    if (!medium_->read(lba_ * sector_size, {buffer_.data(), reply_size_})) return false;
+    std::span<u8> user{buffer_.data(), count * sector_size};
+    std::vector<u8> apart;
+    if (!form_.user_data_alone()) {
+        apart.resize(user.size());
+        user = apart;
+    }
+    if (!medium_->read(lba_ * sector_size, user)) return false;
+    for (u32 i = 0; !apart.empty() && i < count; ++i)
+        form_.put({buffer_.data() + i * each, each}, user.subspan(i * sector_size, sector_size),
+                  static_cast<u32>(lba_ + i));
     lba_ += count;
     remaining_ -= count;
     return true;
+}
+
+// The host sends what belongs to its packet, in one block.
+void AtapiCd::take_parameters(u32 size) {
+    clear_reply(0);
+    reply_size_ = size;
+    phase_ = Phase::Parameters;
+    lba_mid_.now = static_cast<u8>(size);
+    lba_high_.now = static_cast<u8>(size >> 8);
+    count_.now = reason_from_host;
+    if (by_dma_) return wait_for_dma();
+    request_block(0, size, false);
+    raise_interrupt();
 }
 
 // The next block for the host to read: even sized unless it is the last one.
@@ -140,18 +165,24 @@ void AtapiCd::offer() {
 
 void AtapiCd::block_done() {
     if (phase_ == Phase::None) return idle(idle_status());  // the words of IDENTIFY
+    if (phase_ == Phase::Parameters) return continue_later();
     if (phase_ == Phase::Packet) std::copy_n(buffer_.begin(), packet_.size(), packet_.begin());
     continue_later();
 }
 
 void AtapiCd::resume() {
     if (phase_ == Phase::Packet) return obey_packet();
+    if (phase_ == Phase::Parameters) return obey_parameters();
     if (reply_sent_ < reply_size_) return offer();
     if (phase_ != Phase::Sectors || remaining_ == 0) return complete();
     refill() ? offer() : refuse(sense::read_error);
 }
 
 void AtapiCd::run_dma() {
+    if (phase_ == Phase::Parameters) {
+        if (bus_master_.load({buffer_.data(), reply_size_})) obey_parameters();
+        return;
+    }
     while (true) {
         if (!bus_master_.store({buffer_.data(), reply_size_})) return;
         if (phase_ != Phase::Sectors || remaining_ == 0) return complete();
@@ -192,14 +223,15 @@ void AtapiCd::identify() {
 }
 
 void AtapiCd::serialize(Archive& a) {
-    a.section("atapi cd", 1);
+    a.section("atapi cd", 2);
     IdeDrive::serialize(a);
     a(packet_, phase_, sense_.key, sense_.code, sense_.qualifier, reply_size_, reply_sent_, lba_, remaining_);
-    a(byte_limit_, by_dma_, attention_, tray_open_, locked_, event_);
+    a(byte_limit_, by_dma_, attention_, tray_open_, locked_, event_, form_.main, form_.subchannel, audio_ports_);
     u64 most = medium_ ? sectors() : 0;
     bool range = remaining_ == 0 || (lba_ <= most && remaining_ <= most - lba_);
     if (phase_ > Phase::Sectors || event_ > Event::Removed || reply_size_ > buffer_.size() ||
-        reply_sent_ > reply_size_ || !range) {
+        reply_sent_ > reply_size_ || !range || !SectorForm::from_packet(form_.main, form_.subchannel) ||
+        form_.bytes() == 0) {
         phase_ = Phase::None;
         remaining_ = reply_size_ = reply_sent_ = 0;
         a.refuse();

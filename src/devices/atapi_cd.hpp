@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 
 #include "devices/atapi_packets.hpp"
@@ -27,8 +29,23 @@ class AtapiCd final : public IdeDrive {
     void serialize(Archive&) override;
 
  private:
-    enum class Phase : u8 { None, Packet, Reply, Sectors };
+    enum class Phase : u8 { None, Packet, Parameters, Reply, Sectors };
     enum class Event : u8 { None, EjectRequest, NewMedium, Removed };
+
+    // Which parts of a sector are sent (atapi_read_cd.cpp). The bytes are those of the packet.
+    struct SectorForm {
+        u8 main = 0x10, subchannel = 0;  // user data alone
+
+        static std::optional<SectorForm> from_packet(u8 main, u8 subchannel);
+        u8 c2() const { return (main >> 1) & 3; }
+        u32 bytes() const;
+        bool user_data_alone() const;
+        void put(std::span<u8> out, std::span<const u8> user, u32 lba) const;
+    };
+
+    // Channel and volume of each output port, as MODE SELECT may change them.
+    static constexpr std::array<u8, 8> default_ports{1, 0xFF, 2, 0xFF, 0, 0, 0, 0};
+    static constexpr u32 most_parameters = 512;  // bytes that MODE SELECT takes
 
     void execute(u8 command) override;
     void block_done() override;
@@ -43,7 +60,9 @@ class AtapiCd final : public IdeDrive {
     void refuse(PacketSense what);
     void reply(u32 allocated);
     void offer();
-    void send_sectors(u64 lba, u64 count);
+    void send_sectors(u64 lba, u64 count, SectorForm form);
+    void take_parameters(u32 size);
+    void obey_parameters();
     bool refill();
     void clear_reply(u32 size);
     u32 sectors() const;
@@ -65,15 +84,23 @@ class AtapiCd final : public IdeDrive {
     void do_nothing() { complete(); }
     void toc_tracks(bool msf);
     void toc_raw();
-    u32 mode_page(u32 at, u8 page);
+    void mode_page(u32 at, u8 page);
+    void keep_changeable(u32 at, u8 page);
     void request_sense();
     void inquiry();
     void read_10();
     void read_12();
     void read_cd();
+    void read_cd_msf();
+    void read_cd_sectors(u64 lba, u64 count);
     void read_capacity();
     void read_toc();
     void mode_sense();
+    void mode_select();
+    void read_subchannel();
+    void read_header();
+    void play();
+    void pause_resume();
     void start_stop();
     void prevent_removal();
     void get_configuration();
@@ -89,7 +116,9 @@ class AtapiCd final : public IdeDrive {
     PacketSense sense_;
     u32 reply_size_ = 0, reply_sent_ = 0;  // bytes in buffer_
     u64 lba_ = 0, remaining_ = 0;          // sectors that are not yet in buffer_
-    u32 byte_limit_ = 0;                   // largest block that the host takes
+    SectorForm form_;
+    std::array<u8, 8> audio_ports_ = default_ports;
+    u32 byte_limit_ = 0;  // largest block that the host takes
     bool by_dma_ = false;
     bool attention_ = false;  // a unit attention waits to be reported
     bool tray_open_ = false, locked_ = false;

@@ -1,4 +1,5 @@
-// What each packet asks for and its answer (MMC-3, chapter 6). Numbers in packets and answers are big endian.
+// What each packet asks for and its answer (MMC-3, chapter 6); READ CD and the mode pages have files of their own.
+// Numbers in packets and answers are big endian.
 #include "devices/atapi_packets.hpp"
 
 #include <algorithm>
@@ -13,7 +14,6 @@ constexpr u16 profile_cd = 0x0008, profile_dvd = 0x0010;
 constexpr u32 most_cd_sectors = 450'000;  // 100 minutes: what is longer is a DVD
 constexpr u8 data_track = 0x14;           // ADR 1, digital data
 constexpr u8 lead_out = 0xAA;
-constexpr u32 speed = 5632;  // KB/s, 32x
 
 struct Feature {
     u16 code;
@@ -38,6 +38,7 @@ const AtapiCd::PacketRow AtapiCd::packet_rows[] = {
     {PacketOperation::TestUnitReady, &AtapiCd::do_nothing, true, true},
     {PacketOperation::RequestSense, &AtapiCd::request_sense, false, false},
     {PacketOperation::Inquiry, &AtapiCd::inquiry, false, false},
+    {PacketOperation::ModeSelect6, &AtapiCd::mode_select, false, true},
     {PacketOperation::ModeSense6, &AtapiCd::mode_sense, false, true},
     {PacketOperation::StartStopUnit, &AtapiCd::start_stop, false, true},
     {PacketOperation::PreventAllow, &AtapiCd::prevent_removal, false, true},
@@ -45,12 +46,21 @@ const AtapiCd::PacketRow AtapiCd::packet_rows[] = {
     {PacketOperation::Read10, &AtapiCd::read_10, true, true},
     {PacketOperation::Seek10, &AtapiCd::seek, true, true},
     {PacketOperation::SynchronizeCache, &AtapiCd::do_nothing, false, true},
+    {PacketOperation::ReadSubchannel, &AtapiCd::read_subchannel, true, true},
     {PacketOperation::ReadToc, &AtapiCd::read_toc, true, true},
+    {PacketOperation::ReadHeader, &AtapiCd::read_header, true, true},
+    {PacketOperation::PlayAudio10, &AtapiCd::play, true, true},
     {PacketOperation::GetConfiguration, &AtapiCd::get_configuration, false, false},
+    {PacketOperation::PlayAudioMsf, &AtapiCd::play, true, true},
     {PacketOperation::GetEventStatus, &AtapiCd::get_event_status, false, false},
+    {PacketOperation::PauseResume, &AtapiCd::pause_resume, true, true},
+    {PacketOperation::StopPlay, &AtapiCd::do_nothing, true, true},
     {PacketOperation::ReadDiscInformation, &AtapiCd::read_disc_information, true, true},
+    {PacketOperation::ModeSelect10, &AtapiCd::mode_select, false, true},
     {PacketOperation::ModeSense10, &AtapiCd::mode_sense, false, true},
+    {PacketOperation::PlayAudio12, &AtapiCd::play, true, true},
     {PacketOperation::Read12, &AtapiCd::read_12, true, true},
+    {PacketOperation::ReadCdMsf, &AtapiCd::read_cd_msf, true, true},
     {PacketOperation::SetCdSpeed, &AtapiCd::do_nothing, false, true},
     {PacketOperation::MechanismStatus, &AtapiCd::mechanism_status, false, true},
     {PacketOperation::ReadCd, &AtapiCd::read_cd, true, true},
@@ -128,18 +138,50 @@ void AtapiCd::inquiry() {
     reply(packet16(3) & 0xFFFF);
 }
 
-void AtapiCd::read_10() { send_sectors(packet32(2), packet16(7)); }
-void AtapiCd::read_12() { send_sectors(packet32(2), packet32(6)); }
+void AtapiCd::read_10() { send_sectors(packet32(2), packet16(7), {}); }
+void AtapiCd::read_12() { send_sectors(packet32(2), packet32(6), {}); }
 
-// Byte 9: |sync|header 2|user data|EDC|C2 2|0|. A data track's user data, or nothing at all.
-void AtapiCd::read_cd() {
-    u32 count = packet_[6] << 16 | packet16(7), type = (packet_[1] >> 2) & 7;
-    u8 parts = packet_[9] & 0xF8;
-    if (type != 0 && type != 2) return refuse(sense::wrong_track_mode);
-    if (parts == 0) return complete();
-    if (parts != 0x10 || (packet_[10] & 7)) return refuse(sense::invalid_field);
-    send_sectors(packet32(2), count);
+// Where the head is: there is no audio to play, so that its status is "none", but the position is asked for by drivers
+// that look whether a disc is there (MMC-3, 6.32).
+void AtapiCd::read_subchannel() {
+    bool msf = packet_[1] & 2, wants_q = packet_[2] & 0x40;
+    u8 format = packet_[3];
+    constexpr u8 position = 1, recording_code = 3, no_audio_status = 0x15;
+    if (wants_q && (format < position || format > recording_code)) return refuse(sense::invalid_field);
+    clear_reply(24);
+    buffer_[1] = no_audio_status;
+    reply_size_ = 4;
+    if (wants_q) {
+        buffer_[4] = format;
+        reply_size_ = format == position ? 16 : 24;  // a disc without catalogue number or recording codes
+        if (format == position || format == recording_code) {
+            buffer_[5] = data_track;
+            buffer_[6] = 1;
+        }
+        if (format == position) {
+            u32 lba = static_cast<u32>(std::min<u64>(lba_, sectors()));
+            buffer_[7] = 1;
+            put_address(8, lba, msf);
+            put_address(12, msf ? lba - 150 : lba, msf);  // within the track, which begins at block 0
+        }
+    }
+    put16(2, reply_size_ - 4);
+    reply(packet16(7));
 }
+
+void AtapiCd::read_header() {
+    u32 lba = packet32(2);
+    if (lba >= sectors()) return refuse(sense::out_of_range);
+    clear_reply(8);
+    buffer_[0] = 1;  // mode
+    put_address(4, lba, packet_[1] & 2);
+    reply_size_ = 8;
+    reply(packet16(7));
+}
+
+// Nothing on a data disc can be played, and so nothing be paused.
+void AtapiCd::play() { refuse(sense::wrong_track_mode); }
+void AtapiCd::pause_resume() { refuse(sense::out_of_sequence); }
 
 void AtapiCd::seek() { packet32(2) < sectors() ? complete() : refuse(sense::out_of_range); }
 
@@ -202,46 +244,6 @@ void AtapiCd::toc_raw() {
         at += 11;
     }
     reply_size_ = at;
-}
-
-// Writes one mode page at `at`; returns where the next begins.
-u32 AtapiCd::mode_page(u32 at, u8 page) {
-    u8* p = &buffer_[at];
-    p[0] = page;
-    if (page == 0x01) {  // error recovery
-        p[1] = 6;
-        p[3] = 5;  // retries
-        return at + 8;
-    }
-    p[1] = 20;                     // 2Ah, capabilities
-    p[2] = 0x0B;                   // reads CD-R, CD-RW, DVD-ROM
-    p[4] = 0x70;                   // mode 2, forms 1 and 2, several sessions
-    p[6] = locked_ ? 0x2B : 0x29;  // tray, can eject and lock
-    put16(at + 8, speed);
-    put16(at + 12, 128);  // KB of buffer
-    put16(at + 14, speed);
-    return at + 22;
-}
-
-void AtapiCd::mode_sense() {
-    bool long_form = PacketOperation{packet_[0]} == PacketOperation::ModeSense10;
-    u8 page = packet_[2] & 0x3F, control = packet_[2] >> 6;
-    if (control == 3 || (page != 0x01 && page != 0x2A && page != 0x3F)) return refuse(sense::invalid_field);
-    clear_reply(64);
-    u32 header = long_form ? 8 : 4, at = header;
-    if (page != 0x2A) at = mode_page(at, 0x01);
-    if (page != 0x01) at = mode_page(at, 0x2A);
-    if (control == 1) std::fill(buffer_.begin() + header + 2, buffer_.begin() + at, 0);  // nothing can be changed
-    u8 medium_type = tray_open_ ? 0x71 : has_medium() ? 0x01 : 0x70;
-    reply_size_ = at;
-    if (long_form) {
-        put16(0, at - 2);
-        buffer_[2] = medium_type;
-    } else {
-        buffer_[0] = static_cast<u8>(at - 1);
-        buffer_[1] = medium_type;
-    }
-    reply(long_form ? packet16(7) : packet_[4]);
 }
 
 void AtapiCd::start_stop() {
