@@ -35,10 +35,20 @@ bool Bus::timeless(u32 address, u8 size) const {
     return hit && hit->timing == Timing::Timeless && hit->holds(address + size - 1);
 }
 
+bool Bus::nobody_at(u32 address, u8 size) const {
+    for (u8 i = 0; i < size; ++i)
+        if (find(address + i)) return false;
+    return true;
+}
+
 u32 Bus::read(u32 address, u8 size) const {
     const Range* hit = find(address);
+    if (!hit && nobody_at(address, size)) {
+        if (on_unclaimed_) on_unclaimed_(address, size, false);
+        return open_bus(size);
+    }
     if (size == 1 || (hit && hit->width == Width::Any && address - hit->first + size <= hit->count))
-        return hit ? hit->target->read(address - hit->first, size) & open_bus(size) : open_bus(size);
+        return hit->target->read(address - hit->first, size) & open_bus(size);
     u32 value = 0;
     for (u8 i = 0; i < size; ++i) value |= read(address + i, 1) << (8 * i);
     return value;
@@ -46,10 +56,12 @@ u32 Bus::read(u32 address, u8 size) const {
 
 void Bus::write(u32 address, u8 size, u32 value) const {
     const Range* hit = find(address);
-    if (size == 1 || (hit && hit->width == Width::Any && address - hit->first + size <= hit->count)) {
-        if (hit) hit->target->write(address - hit->first, size, value & open_bus(size));
+    if (!hit && nobody_at(address, size)) {
+        if (on_unclaimed_) on_unclaimed_(address, size, true);
         return;
     }
+    if (size == 1 || (hit && hit->width == Width::Any && address - hit->first + size <= hit->count))
+        return hit->target->write(address - hit->first, size, value & open_bus(size));
     for (u8 i = 0; i < size; ++i) write(address + i, 1, (value >> (8 * i)) & 0xFF);
 }
 

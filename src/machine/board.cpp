@@ -54,12 +54,27 @@ Board::Board(const MachineConfig& config, BoardParts parts, Log& log)
     chips_ = std::make_unique<Chips>(ports_, mmio_, scheduler_, memory_, storage.last(vram_bytes), log, config, parts,
                                      std::move(hooks));
     devices_ = chips_->all();
+    tell_unclaimed(log);
     set_cmos(config);
     fill_fw_cfg();
     reset();
 }
 
 Board::~Board() = default;
+
+// What a guest looks for and does not find: ports one by one, memory by pages.
+void Board::tell_unclaimed(Log& log) {
+    if (log.wants(Topic::Ports))
+        ports_.on_unclaimed([&log](u32 port, u8 size, bool write) {
+            log.once(Topic::Ports, "{} of {} byte{} at port {:04X}h: nobody is there", write ? "write" : "read", size,
+                     size == 1 ? "" : "s", port);
+        });
+    if (log.wants(Topic::Memory))
+        mmio_.on_unclaimed([&log](u32 address, u8, bool write) {
+            log.once(Topic::Memory, "{} in the page of address {:08X}h: nobody is there", write ? "write" : "read",
+                     address & ~u32{page_size - 1});
+        });
+}
 
 void Board::map_memory() {
     u64 bios_bytes = round_up(firmware_.bios.size(), page_size);
@@ -277,6 +292,10 @@ bool Board::can_receive(u32 port) const { return chips_->serial[port]->can_recei
 void Board::receive(u32 port, u8 byte) {
     chips_->serial[port]->receive(byte);
     if (mirror_) mirror_->receive(port, byte);
+}
+void Board::finish_sending() {
+    for (auto& serial : chips_->serial) serial->finish_sending();
+    if (mirror_) mirror_->finish_sending();
 }
 void Board::change_cd(const OpenMedium& open) {
     if (!chips_->cd) throw UsageError("there is no CD drive: --hdc took its place");

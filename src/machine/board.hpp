@@ -103,6 +103,7 @@ class Board final : public Outside {
     void press_power_button();
     bool can_receive(u32 serial_port) const;
     void receive(u32 serial_port, u8 byte);
+    void finish_sending();  // at the end of a run: what waits in the serial ports reaches their far ends
     // `open` is called once, and once more for the mirror; when it throws, nothing has changed.
     void change_cd(const OpenMedium& open);
     void change_floppy(u32 drive, const OpenMedium& open);
@@ -129,6 +130,7 @@ class Board final : public Outside {
  private:
     struct Chips;
     void map_memory();
+    void tell_unclaimed(Log& log);
     void shadow(u32 first, u32 size, bool read_ram, bool write_ram);
     void move_framebuffer(std::optional<u32> base);
     void set_a20(bool open);

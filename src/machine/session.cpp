@@ -161,6 +161,7 @@ int Session::run() {
             on_debug_stop();
         }
     }
+    machine_.board().finish_sending();
     refresh_screens();
     set_state(GuestState::Finished);
     mark_finished();

@@ -131,6 +131,17 @@ TEST_CASE("uart: divisor, scratch and 16550A identification", "[devices][uart]")
     CHECK((b.in8(base + 2) & 0xC0) == 0xC0);
 }
 
+TEST_CASE("uart: what waits to be sent when the machine ends is sent", "[devices][uart]") {
+    UartBoard b;
+    for (u8 byte : {'e', 'n', 'd'}) b.out8(base, byte);
+    b.uart.finish_sending();
+    CHECK(b.sink.text == "end");
+    b.out8(base + 4, 0x10);
+    b.out8(base, 'x');
+    b.uart.finish_sending();
+    CHECK(b.sink.text == "end");
+}
+
 TEST_CASE("uart: OUT2 connects the interrupt", "[devices][uart]") {
     UartBoard b;
     b.out8(base + 4, 0x03);

@@ -187,3 +187,24 @@ TEST_CASE("board: a damaged saved state is refused and harms nothing") {
         CHECK(b.peek(0xFFFF0) == 0xEA);
     }
 }
+
+TEST_CASE("board: the log tells once of each port and page that nobody answers", "[machine]") {
+    std::vector<std::string> lines;
+    Log log{[&lines](std::string_view line) { lines.emplace_back(line); }};
+    log.enable("ports,memory");
+    Board board{tiny_config(), tiny_parts(halt_for_ever), log};
+    lines.clear();
+    for (int i = 0; i < 3; ++i) {
+        board.read_port(0x279, 1);
+        board.write_port(0x32C, 2, 0);
+        board.read_port(0x20, 1);
+        board.read_mmio(Physical{0xE0000008}, 4);
+        board.write_mmio(Physical{0xE0000ABC}, 1, 0);
+    }
+    CHECK(lines == std::vector<std::string>{
+                       "[ports] read of 1 byte at port 0279h: nobody is there",
+                       "[ports] write of 2 bytes at port 032Ch: nobody is there",
+                       "[memory] read in the page of address E0000000h: nobody is there",
+                       "[memory] write in the page of address E0000000h: nobody is there",
+                   });
+}

@@ -85,6 +85,28 @@ TEST_CASE("session: the first status given is the one") {
     CHECK(r.status.get() == 3);
 }
 
+// mov dx,3F8h; mov al,'A'; out dx,al; inc al; out dx,al; mov dx,F4h; out dx,al
+TEST_CASE("session: the last bytes of a line arrive though the guest ends at once") {
+    struct Sink final : ByteSink {
+        std::string& text;
+        explicit Sink(std::string& t) : text{t} {}
+        void put(std::span<const u8> bytes) override { text.append(bytes.begin(), bytes.end()); }
+    };
+    for (EngineKind engine : {EngineKind::Interp, EngineKind::Bt}) {
+        std::string text;
+        MachineConfig config = tiny_config(engine);
+        config.debug_exit = true;
+        BoardParts parts = tiny_parts({0xBA, 0xF8, 0x03, 0xB0, 0x41, 0xEE, 0xFE, 0xC0, 0xEE, 0xBA, 0xF4, 0x00, 0xEE});
+        parts.serial[0] = std::make_unique<Sink>(text);
+        Log log;
+        Machine machine{config, std::move(parts), log};
+        auto files = make_direct_file_access();
+        Session session{machine, *files, "", false};
+        CHECK(session.run() == exit_status::debug_exit(0x42));
+        CHECK(text == "AB");
+    }
+}
+
 TEST_CASE("session: quitting is status 0") {
     Running r{halt_for_ever};
     r.session.request_quit();
