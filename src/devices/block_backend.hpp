@@ -8,6 +8,7 @@
 
 #include "base/descriptor.hpp"
 #include "base/types.hpp"
+#include "devices/image_formats.hpp"
 
 namespace vellum {
 
@@ -38,14 +39,15 @@ public:
 enum class ImageAccess : u8 { ReadOnly, ReadWrite, Snapshot };  // Snapshot: writes are kept apart and discarded
 
 // Opens a raw image (host_image_file.cpp). Throws UsageError naming the file and what to do when it is missing,
-// unreadable, empty, not a multiple of `granularity` bytes, or read-only although ReadWrite was asked for.
-std::unique_ptr<BlockBackend> open_image(const std::string& path, ImageAccess access, u32 granularity);
+// unreadable, empty, in a format of its own (unless the name says that it is raw: image_formats.hpp), not a multiple of
+// `granularity` bytes, or read-only although ReadWrite was asked for.
+std::unique_ptr<BlockBackend> open_image(const ImageName& name, ImageAccess access, u32 granularity);
 
 // The same in steps, for who may not open files himself: what needs the file system, and all the rest. `overlay` is for
 // ImageAccess::Snapshot.
 Descriptor open_image_file(const std::string& path, ImageAccess access);
 Descriptor open_overlay_file();
-std::unique_ptr<BlockBackend> make_image(Descriptor file, Descriptor overlay, const std::string& path,
+std::unique_ptr<BlockBackend> make_image(Descriptor file, Descriptor overlay, const ImageName& name,
                                          ImageAccess access, u32 granularity);
 
 }  // namespace vellum

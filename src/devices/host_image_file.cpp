@@ -149,6 +149,23 @@ class SnapshotImage final : public BlockBackend {
     std::vector<bool> written_;
 };
 
+void refuse_formats(const Descriptor& file, const std::string& path, u64 size) {
+    std::array<u8, format_head> head{};
+    std::array<u8, format_tail> tail{};
+    std::span<u8> first{head.data(), std::min<u64>(head.size(), size)},
+        last{tail.data(), std::min<u64>(tail.size(), size)};
+    auto read = [&file](u64 offset, std::span<u8> bytes) {
+        return ::pread(file.number(), bytes.data(), bytes.size(), static_cast<off_t>(offset)) ==
+               static_cast<ssize_t>(bytes.size());
+    };
+    if (!read(0, first) || !read(size - last.size(), last)) return;  // the guest will meet the error
+    if (auto format = recognised_format(first, last))
+        throw UsageError(
+            fmt::format("{}: is {}; make a raw image of it (disks: qemu-img convert -O raw), or write "
+                        "raw:{} if it is one that a guest made look so",
+                        path, *format, path));
+}
+
 }  // namespace
 
 // Not in /tmp by choice: it is often memory, and a snapshot may become as large as the disk.
@@ -177,8 +194,9 @@ Descriptor open_image_file(const std::string& path, ImageAccess access) {
     throw UsageError(fmt::format("{}: {}: {}", path, std::strerror(errno), advice));
 }
 
-std::unique_ptr<BlockBackend> make_image(Descriptor file, Descriptor overlay, const std::string& path,
-                                         ImageAccess access, u32 granularity) {
+std::unique_ptr<BlockBackend> make_image(Descriptor file, Descriptor overlay, const ImageName& name, ImageAccess access,
+                                         u32 granularity) {
+    const std::string& path = name.path;
     bool writes = access == ImageAccess::ReadWrite;
     struct stat status {};
     bool usable = ::fstat(file.number(), &status) == 0 && (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode));
@@ -189,6 +207,7 @@ std::unique_ptr<BlockBackend> make_image(Descriptor file, Descriptor overlay, co
     off_t end = ::lseek(file.number(), 0, SEEK_END);
     if (end <= 0) throw UsageError(fmt::format("{}: the image is empty: give one with contents", path));
     u64 size = static_cast<u64>(end);
+    if (!name.raw) refuse_formats(file, path, size);
     if (size % granularity != 0)
         throw UsageError(
             fmt::format("{}: its size of {} bytes is not a multiple of {}: it is not a raw image, or cut off", path,
@@ -202,10 +221,10 @@ std::unique_ptr<BlockBackend> make_image(Descriptor file, Descriptor overlay, co
     return std::make_unique<ImageFile>(std::move(image), size, !writes);
 }
 
-std::unique_ptr<BlockBackend> open_image(const std::string& path, ImageAccess access, u32 granularity) {
-    Descriptor file = open_image_file(path, access);
+std::unique_ptr<BlockBackend> open_image(const ImageName& name, ImageAccess access, u32 granularity) {
+    Descriptor file = open_image_file(name.path, access);
     Descriptor overlay = access == ImageAccess::Snapshot ? open_overlay_file() : Descriptor{};
-    return make_image(std::move(file), std::move(overlay), path, access, granularity);
+    return make_image(std::move(file), std::move(overlay), name, access, granularity);
 }
 
 }  // namespace vellum

@@ -89,8 +89,8 @@ std::unique_ptr<BlockBackend> open_medium(const ControlContext& c, std::string_v
     if (path.empty() || path == "none") return nullptr;
     ImageAccess access = cd ? ImageAccess::ReadOnly : c.discard_writes ? ImageAccess::Snapshot : ImageAccess::ReadWrite;
     FileWish wish = cd ? FileWish::Cd : c.discard_writes ? FileWish::FloppyToRead : FileWish::Floppy;
-    std::string name{path};
-    Descriptor file = c.files.ask(wish, name).file, overlay;
+    ImageName name = image_name(path);
+    Descriptor file = c.files.ask(wish, name.path).file, overlay;
     if (access == ImageAccess::Snapshot) overlay = c.files.ask(FileWish::Overlay, {}).file;
     return make_image(std::move(file), std::move(overlay), name, access, cd ? cd_sector : any_size);
 }

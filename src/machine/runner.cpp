@@ -41,7 +41,7 @@ std::unique_ptr<BlockBackend> open_disk(const std::string& option, const std::st
                                         u32 unit) {
     if (path.empty()) return nullptr;
     try {
-        return open_image(path, access, unit);
+        return open_image(image_name(path), access, unit);
     } catch (const UsageError& trouble) {
         throw UsageError(fmt::format("{} {}", option, trouble.what()));
     }

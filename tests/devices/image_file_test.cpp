@@ -31,9 +31,9 @@ struct TemporaryImage {
     }
 };
 
-std::string message(const std::string& path, ImageAccess access, u32 granularity = 512) {
+std::string message(const ImageName& name, ImageAccess access, u32 granularity = 512) {
     try {
-        open_image(path, access, granularity);
+        open_image(name, access, granularity);
     } catch (const UsageError& error) {
         return error.what();
     }
@@ -41,6 +41,17 @@ std::string message(const std::string& path, ImageAccess access, u32 granularity
 }
 
 }  // namespace
+
+TEST_CASE("image file: an image in a format of its own is refused and left as it is, unless it is called raw",
+          "[devices][image]") {
+    TemporaryImage file{4 * 512};
+    std::ofstream{file.path, std::ios::binary | std::ios::in}.write("QFI\xFB", 4);
+    auto before = file.contents();
+    for (ImageAccess access : {ImageAccess::ReadOnly, ImageAccess::ReadWrite, ImageAccess::Snapshot})
+        CHECK_THAT(message(file.path, access), Catch::Contains("qcow2") && Catch::Contains("raw:" + file.path));
+    CHECK(file.contents() == before);
+    CHECK(message(image_name("raw:" + file.path), ImageAccess::ReadWrite) == "opened");
+}
 
 TEST_CASE("image file: what is written is read back and stands in the file", "[devices][image]") {
     TemporaryImage file{64 * 512};
@@ -93,9 +104,9 @@ TEST_CASE("image file: a read-only image refuses writes", "[devices][image]") {
 
 TEST_CASE("image file: unusable files are named with what to do", "[devices][image]") {
     TemporaryImage empty{0}, odd{700};
-    CHECK_THAT(message("/nonexistent/disk.img", ImageAccess::ReadOnly),
+    CHECK_THAT(message(image_name("/nonexistent/disk.img"), ImageAccess::ReadOnly),
                Catch::Contains("/nonexistent/disk.img") && Catch::Contains("check the name"));
-    CHECK_THAT(message("/", ImageAccess::ReadOnly), Catch::Contains("not a file"));
+    CHECK_THAT(message(image_name("/"), ImageAccess::ReadOnly), Catch::Contains("not a file"));
     CHECK_THAT(message(empty.path, ImageAccess::ReadOnly), Catch::Contains("empty"));
     CHECK_THAT(message(odd.path, ImageAccess::ReadOnly), Catch::Contains("multiple of 512"));
 }

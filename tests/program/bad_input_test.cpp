@@ -148,6 +148,21 @@ const BadInput inputs[] = {
      [](const Scratch& s) { s.write("d", std::string(1024, 'd')); },
      {"--hda", "d", "--hdb", "d"},
      {"--hdb d", "in use"}},
+    {"disk in a format of its own",
+     [](const Scratch& s) { s.write("d", "QFI\xFB" + std::string(8188, '\0')); },
+     {"--hda", "d"},
+     {"--hda d", "qcow2", "raw:d"}},
+    {"fixed VHD with --snapshot",
+     [](const Scratch& s) { s.write("d", std::string(8192, '\0') + "conectix" + std::string(504, '\0')); },
+     {"--hda", "d", "--snapshot"},
+     {"--hda d", "VHD", "raw:d"}},
+    {"CD of whole sectors",
+     [](const Scratch& s) {
+         std::string sync = '\0' + std::string(10, '\xFF') + '\0';
+         s.write("c", sync + std::string(2352 * 256 - sync.size(), '\0'));
+     },
+     {"--cdrom", "c"},
+     {"--cdrom c", "2352"}},
     {"missing CD", nothing, {"--cdrom", "nowhere"}, {"--cdrom nowhere", "No such file"}},
     {"CD of odd size",
      [](const Scratch& s) { s.write("c", std::string(3000, 'c')); },
