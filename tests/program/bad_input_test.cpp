@@ -169,8 +169,6 @@ const BadInput inputs[] = {
      {"--cdrom", "c"},
      {"--cdrom c", "multiple of 2048"}},
     {"missing floppy", nothing, {"--fda", "nowhere"}, {"--fda nowhere", "No such file"}},
-    {"--fdb", "f"},
-     {"--fdb f", "multiple of 512"}},
     {"floppy that is too large",
      [](const Scratch& s) { s.write("f", std::string(4 << 20, 'f')); },
      {"--fda", "f"},
