@@ -159,6 +159,8 @@ constexpr std::array commands = {
 
 }  // namespace
 
+bool ends_run(std::string_view line) { return line == "quit"; }
+
 std::string run_command(const ControlContext& context, const std::string& line) {
     std::string_view text = line;
     std::string_view name = text.substr(0, text.find(' '));

@@ -35,6 +35,8 @@ std::string without_escapes(std::string_view raw) {
 
 }  // namespace
 
+bool begins_gdb_conversation(u8 byte) { return byte == '+' || byte == '-' || byte == '$' || byte == interrupt_byte; }
+
 std::vector<GdbEvent> GdbReader::feed(std::span<const u8> bytes) {
     std::vector<GdbEvent> events;
     for (u8 byte : bytes)

@@ -296,17 +296,25 @@ class Run {
     }
 
     void open_control() {
-        control_.emplace("--control", config_.control->path, *loop_, *files_, [this](std::string line, Reply reply) {
-            session_->post([this, line = std::move(line), reply = std::move(reply)] {
-                ControlContext context{*session_,
-                                       *files_,
-                                       *machine_,
-                                       *typist_,
-                                       discards_writes(config_.machine),
-                                       [this] { return statistics(); },
-                                       [this] { return times_->live(); }};
-                reply(run_command(context, line));
-            });
+        control_.emplace(
+            "--control", config_.control->path, *loop_, *files_,
+            [this](std::string line, Reply reply) { on_command(std::move(line), std::move(reply)); }, ends_run);
+    }
+
+    void on_command(std::string line, Reply reply) {
+        if (ends_run(line)) {
+            session_->end(exit_status::ok);
+            return reply("ok\n");
+        }
+        session_->post([this, line = std::move(line), reply = std::move(reply)] {
+            ControlContext context{*session_,
+                                   *files_,
+                                   *machine_,
+                                   *typist_,
+                                   discards_writes(config_.machine),
+                                   [this] { return statistics(); },
+                                   [this] { return times_->live(); }};
+            reply(run_command(context, line));
         });
     }
 
@@ -342,12 +350,14 @@ class Run {
                                                [this] { session_->release(Session::Holder::Debugger); },
                                                [this] { session_->end(exit_status::ok); }});
         session_->on_debug_stop = [this] { debugger_->stopped(); };
-        debugger_door_->serve(*loop_,
-                              {[this] { session_->post([this] { debugger_->connected(); }); },
-                               [this](std::vector<u8> bytes) {
-                                   session_->post([this, bytes = std::move(bytes)] { debugger_->receive(bytes); });
-                               },
-                               [this] { session_->post([this] { debugger_->disconnected(); }); }});
+        debugger_door_->serve(
+            *loop_, {[this] { session_->post([this] { debugger_->connected(); }); },
+                     [this](GdbListener::Turn turn) {
+                         session_->post([this, turn = std::move(turn)] {
+                             turn([this](std::span<const u8> bytes) { return debugger_->receive_next(bytes); });
+                         });
+                     },
+                     [this] { session_->post([this] { debugger_->disconnected(); }); }});
     }
 
     void on_signal(int number) {
