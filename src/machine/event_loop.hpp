@@ -23,6 +23,11 @@ class EventLoop {
  public:
     EventLoop();
     ~EventLoop();  // stops the thread
+    // Without a thread: whoever has made it calls turn(), which hands over what has come, and waits for nothing but a
+    // time that a watcher has named.
+    struct ByHand {};
+    explicit EventLoop(ByHand);
+    void turn();
     EventLoop(const EventLoop&) = delete;
     EventLoop& operator=(const EventLoop&) = delete;
 

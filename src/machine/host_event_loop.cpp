@@ -54,7 +54,7 @@ struct EventLoop::Impl {
         return round;
     }
 
-    static void wait(Round& round) {
+    static void wait(Round& round, bool endlessly) {
         timespec span{};
         if (round.end) {
             Nanoseconds now = host_monotonic_time();
@@ -62,7 +62,8 @@ struct EventLoop::Impl {
             span = {static_cast<time_t>(left / second), static_cast<long>(left % second)};
         }
         // Interrupted or out of memory: nothing has come, and what poll left in the list says nothing.
-        if (ppoll(round.list.data(), round.list.size(), round.end ? &span : nullptr, nullptr) < 0)
+        bool ends = round.end || !endlessly;
+        if (ppoll(round.list.data(), round.list.size(), ends ? &span : nullptr, nullptr) < 0)
             for (pollfd& one : round.list) one.revents = 0;
     }
 
@@ -79,29 +80,35 @@ struct EventLoop::Impl {
         watched.erase(descriptor);
     }
 
-    void run() {
-        for (;;) {
-            Round round = next_round();
-            if (stopping) return;
-            wait(round);
-            if (round.list[0].revents) {
-                u64 count;
-                [[maybe_unused]] auto got = read(wake, &count, sizeof count);
-            }
-            Nanoseconds now = round.end ? host_monotonic_time() : 0;
-            for (std::size_t i = 1; i < round.list.size(); ++i) {
-                int number = round.list[i].fd;
-                if (round.list[i].revents || (round.at[i] && *round.at[i] <= now))
-                    handle(number < 0 ? ~number : number);
-            }
+    void hand_over(const Round& round) {
+        if (round.list[0].revents) {
+            u64 count;
+            [[maybe_unused]] auto got = read(wake, &count, sizeof count);
         }
+        Nanoseconds now = round.end ? host_monotonic_time() : 0;
+        for (std::size_t i = 1; i < round.list.size(); ++i) {
+            int number = round.list[i].fd;
+            if (round.list[i].revents || (round.at[i] && *round.at[i] <= now)) handle(number < 0 ? ~number : number);
+        }
+    }
+
+    void turn(bool endlessly) {
+        Round round = next_round();
+        if (stopping) return;
+        wait(round, endlessly);
+        hand_over(round);
     }
 };
 
-EventLoop::EventLoop() : impl_{std::make_unique<Impl>()} {
-    impl_->wake = eventfd(0, EFD_CLOEXEC);
+EventLoop::EventLoop(ByHand) : impl_{std::make_unique<Impl>()} {
+    impl_->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (impl_->wake < 0) throw HostError("cannot make an event descriptor");
-    impl_->thread = std::thread{[this] { impl_->run(); }};
+}
+
+EventLoop::EventLoop() : EventLoop{ByHand{}} {
+    impl_->thread = std::thread{[this] {
+        while (!impl_->stopping) impl_->turn(true);
+    }};
 }
 
 EventLoop::~EventLoop() {
@@ -110,7 +117,7 @@ EventLoop::~EventLoop() {
         impl_->stopping = true;
     }
     impl_->poke();
-    impl_->thread.join();
+    if (impl_->thread.joinable()) impl_->thread.join();
     close(impl_->wake);
 }
 
@@ -121,6 +128,8 @@ void EventLoop::watch(int descriptor, std::function<bool()> ready, std::function
     }
     impl_->poke();
 }
+
+void EventLoop::turn() { impl_->turn(false); }
 
 void EventLoop::look_again() { impl_->poke(); }
 
