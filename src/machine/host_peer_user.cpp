@@ -63,12 +63,13 @@ std::optional<SocketRow> parse_socket_row(std::string_view line) {
     return row;
 }
 
-PeerUsers::PeerUsers(int listener)
-    : table_{open_to_read("/proc/net/tcp")}, table_v6_{open_to_read("/proc/net/tcp6")}, user_{geteuid()} {
+PeerUsers::PeerUsers(int listener) : user_{geteuid()} {
     sockaddr_in here{};
     socklen_t size = sizeof here;
     if (getsockname(listener, reinterpret_cast<sockaddr*>(&here), &size) != 0 || here.sin_family != AF_INET) return;
-    tables_tell_ = table_ && owns_socket(table_, in_table(here), "00000000:0000");
+    table_ = open_to_read("/proc/net/tcp");
+    table_v6_ = open_to_read("/proc/net/tcp6");
+    tables_tell_ = owns_socket(table_, in_table(here), "00000000:0000");
 }
 
 bool PeerUsers::owns_socket(const Descriptor& table, std::string_view local, std::string_view remote) const {
