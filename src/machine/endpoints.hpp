@@ -18,15 +18,17 @@ namespace vellum {
 // Throws the UsageError that opening `endpoint` would end in, as far as that can be told without making anything.
 void check_endpoint(const std::string& option, const Endpoint& endpoint);
 
+using Ending = std::function<bool()>;
+
 // Opens `endpoint` for output, and for input when it has any: `on_input` is then called on the event loop's thread, as
 // long as `wants_input` (if given) says true; EventLoop::look_again() after it has changed. Output that nobody takes
-// for some seconds is lost, as on a line without flow control.
+// for some seconds is lost, as on a line without flow control; at once when `ending` says that the machine is to end.
 // Standard input is put into raw mode when it is a terminal, and restored when the sink goes. A Unix socket listens
 // and serves one connection at a time; output while nobody is connected is dropped. `files` removes sockets at the end.
 // Throws UsageError naming `option`.
 std::unique_ptr<ByteSink> open_endpoint(const std::string& option, const Endpoint& endpoint, EventLoop& loop,
                                         FileAccess& files, std::function<void(std::span<const u8>)> on_input,
-                                        std::function<bool()> wants_input = {});
+                                        std::function<bool()> wants_input = {}, Ending ending = {});
 
 // One connection at a time from a debugger of the same user, which counts from its first byte on. A second one is
 // turned away, and so is who begins as no debugger does.

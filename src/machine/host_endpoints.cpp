@@ -27,17 +27,15 @@ namespace vellum {
 namespace {
 
 // Writes to somebody who may not read. Who has let us wait too long once is not waited for again until there is room:
-// a machine must stay alive, and must be able to end.
+// a machine must stay alive, and must be able to end, when nobody is waited for at all.
 class PatientWriter {
  public:
-    explicit PatientWriter(std::chrono::milliseconds patience) : patience_{patience} {}
+    PatientWriter(std::chrono::milliseconds patience, Ending ending)
+        : patience_{patience}, ending_{std::move(ending)} {}
 
     void write(int descriptor, std::span<const u8> bytes) {
         while (!bytes.empty()) {
-            pollfd output{descriptor, POLLOUT, 0};
-            int ready = poll(&output, 1, stuck_ ? 0 : static_cast<int>(patience_.count()));
-            if (ready < 0 && errno == EINTR) continue;
-            stuck_ = ready <= 0;
+            stuck_ = !has_room(descriptor);
             if (stuck_) return;
             // A pipe that can be written has room for this much; sockets and terminals take less when they must.
             ssize_t n = ::write(descriptor, bytes.data(), std::min<std::size_t>(bytes.size(), PIPE_BUF));
@@ -48,7 +46,21 @@ class PatientWriter {
     }
 
  private:
+    bool has_room(int descriptor) const {
+        constexpr std::chrono::milliseconds look_up{100};
+        for (auto left = stuck_ ? std::chrono::milliseconds{0} : patience_;;) {
+            auto piece = std::min(left, look_up);
+            pollfd output{descriptor, POLLOUT, 0};
+            int ready = poll(&output, 1, static_cast<int>(piece.count()));
+            if (ready < 0 && errno == EINTR) continue;
+            left -= piece;
+            if (ready != 0) return ready > 0;
+            if (left.count() == 0 || (ending_ && ending_())) return false;
+        }
+    }
+
     std::chrono::milliseconds patience_;
+    Ending ending_;
     bool stuck_ = false;
 };
 
@@ -66,8 +78,9 @@ class NullSink final : public ByteSink {
 
 class FileSink final : public ByteSink {
  public:
-    FileSink(const std::string& option, const std::string& path)
-        : descriptor_{open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)} {
+    FileSink(const std::string& option, const std::string& path, Ending ending)
+        : descriptor_{open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)},
+          writer_{patience_with_programs, std::move(ending)} {
         if (descriptor_ < 0)
             throw UsageError(
                 fmt::format("{} file:{}: {}; name a file that can be written", option, path, std::strerror(errno)));
@@ -77,12 +90,12 @@ class FileSink final : public ByteSink {
 
  private:
     int descriptor_;
-    PatientWriter writer_{patience_with_programs};  // it may be a pipe with a name
+    PatientWriter writer_;  // it may be a pipe with a name
 };
 
 class StdioSink final : public ByteSink {
  public:
-    StdioSink() {
+    explicit StdioSink(Ending ending) : writer_{patience_with_people, std::move(ending)} {
         if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &before_) != 0) return;
         raw_mode_ = true;
         termios raw = before_;
@@ -99,7 +112,7 @@ class StdioSink final : public ByteSink {
  private:
     termios before_{};
     bool raw_mode_ = false;
-    PatientWriter writer_{patience_with_people};
+    PatientWriter writer_;
 };
 
 sockaddr_un address_of(const std::string& path) {
@@ -123,8 +136,10 @@ class SocketSink final : public ByteSink {
     using OnInput = std::function<void(std::span<const u8>)>;
 
     SocketSink(const std::string& option, const std::string& path, EventLoop& loop, FileAccess& files, OnInput on_input,
-               std::function<bool()> wants_input)
-        : files_{files}, shared_{std::make_shared<Shared>(option, path, std::move(on_input), std::move(wants_input))} {
+               std::function<bool()> wants_input, Ending ending)
+        : files_{files},
+          shared_{
+              std::make_shared<Shared>(option, path, std::move(on_input), std::move(wants_input), std::move(ending))} {
         loop.watch(
             shared_->listener.number(), [shared = shared_, &loop] { return shared->look(loop, shared); },
             [shared = shared_] { return shared->listener.interest(); });
@@ -136,17 +151,25 @@ class SocketSink final : public ByteSink {
 
  private:
     struct Peer {
+        Peer(Descriptor accepted, PatientWriter patient)
+            : connection{std::move(accepted)}, writer{std::move(patient)} {}
+
         Descriptor connection;
-        PatientWriter writer{patience_with_programs};  // the vCPU thread's
-        bool left = false;                             // the loop's thread's
+        PatientWriter writer;  // the vCPU thread's
+        bool left = false;     // the loop's thread's
     };
     struct Shared {
-        Shared(const std::string& option, const std::string& path, OnInput input, std::function<bool()> wants)
-            : listener{option, path}, on_input{std::move(input)}, wants_input{std::move(wants)} {}
+        Shared(const std::string& option, const std::string& path, OnInput input, std::function<bool()> wants,
+               Ending is_ending)
+            : listener{option, path},
+              on_input{std::move(input)},
+              wants_input{std::move(wants)},
+              ending{std::move(is_ending)} {}
 
         Listener listener;
         OnInput on_input;
         std::function<bool()> wants_input;
+        Ending ending;
         std::mutex mutex;  // of the pointer: nobody waits for a reader while he has it
         std::shared_ptr<Peer> peer;
 
@@ -162,7 +185,8 @@ class SocketSink final : public ByteSink {
             if (listener.closed()) return false;
             Descriptor connection = listener.accept();
             if (!connection) return true;
-            auto newcomer = std::make_shared<Peer>(std::move(connection));
+            auto newcomer =
+                std::make_shared<Peer>(std::move(connection), PatientWriter{patience_with_programs, ending});
             if (auto before = exchange(newcomer)) {
                 before->left = true;
                 shutdown(before->connection.number(), SHUT_RDWR);
@@ -217,16 +241,16 @@ void check_endpoint(const std::string& option, const Endpoint& endpoint) {
 
 std::unique_ptr<ByteSink> open_endpoint(const std::string& option, const Endpoint& endpoint, EventLoop& loop,
                                         FileAccess& files, std::function<void(std::span<const u8>)> on_input,
-                                        std::function<bool()> wants_input) {
+                                        std::function<bool()> wants_input, Ending ending) {
     switch (endpoint.kind) {
         case Endpoint::Kind::Null: return std::make_unique<NullSink>();
-        case Endpoint::Kind::File: return std::make_unique<FileSink>(option, endpoint.path);
+        case Endpoint::Kind::File: return std::make_unique<FileSink>(option, endpoint.path, std::move(ending));
         case Endpoint::Kind::Unix:
             return std::make_unique<SocketSink>(option, endpoint.path, loop, files, std::move(on_input),
-                                                std::move(wants_input));
+                                                std::move(wants_input), std::move(ending));
         case Endpoint::Kind::Stdio: break;
     }
-    auto sink = std::make_unique<StdioSink>();
+    auto sink = std::make_unique<StdioSink>(std::move(ending));
     if (on_input)
         loop.watch(
             STDIN_FILENO,

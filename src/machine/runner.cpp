@@ -253,18 +253,20 @@ class Run {
 
     void open_lines(BoardParts& parts) {
         const MachineConfig& m = config_.machine;
+        Ending ending = [this] { return signal_ != 0; };
         for (u32 i = 0; i < m.serial.size(); ++i) {
             parts.serial[i] = open_endpoint(
                 "--serial", m.serial[i], *loop_, *files_,
                 [this, i](std::span<const u8> bytes) {
                     receive(i, {bytes.begin(), bytes.end()});
                 },
-                [this, i] { return ready_ && serial_input_[i].waiting < SerialInput::much; });
+                [this, i] { return ready_ && serial_input_[i].waiting < SerialInput::much; }, ending);
             parts.on_serial_ready[i] = [this, i] {
                 if (session_) guest_made_room(i);
             };
         }
-        if (m.debug_console) parts.debug_console = open_endpoint("--debugcon", *m.debug_console, *loop_, *files_, {});
+        if (m.debug_console)
+            parts.debug_console = open_endpoint("--debugcon", *m.debug_console, *loop_, *files_, {}, {}, ending);
     }
 
     // Called while the guest runs. In lockstep the other machine is behind then, and must get the byte at the same

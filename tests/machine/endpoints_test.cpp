@@ -140,3 +140,22 @@ TEST_CASE("endpoints: whoever speaks to an end that takes no input is not heard"
     client.says_no_more();
     CHECK(client.hear(1).empty());  // it was read to its end
 }
+
+TEST_CASE("endpoints: a reader who does not read is not waited for when the machine is to end") {
+    TemporaryFolder folder;
+    auto files = make_direct_file_access();
+    std::atomic<bool> connected = false;
+    int asked = 0;
+    EventLoop loop;
+    auto sink = open_endpoint(
+        "--serial", {Endpoint::Kind::Unix, folder.file("line")}, loop, *files,
+        [&](std::span<const u8>) { connected = true; }, {}, [&asked] { return ++asked > 0; });
+    Client client{folder.file("line")};
+    client.say("x");
+    while (!connected) std::this_thread::yield();
+    std::vector<u8> much(16 << 20);
+    sink->put(much);
+    CHECK(asked == 1);
+    sink->put(much);
+    CHECK(asked <= 2);
+}
