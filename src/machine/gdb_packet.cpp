@@ -100,8 +100,13 @@ std::string frame_gdb_packet(std::string_view payload) {
 }
 
 std::string to_hex(std::span<const u8> bytes) {
+    constexpr char digits[] = "0123456789abcdef";
     std::string text;
-    for (u8 byte : bytes) text += fmt::format("{:02x}", byte);
+    text.reserve(2 * bytes.size());
+    for (u8 byte : bytes) {
+        text += digits[byte >> 4];
+        text += digits[byte & 15];
+    }
     return text;
 }
 

@@ -13,8 +13,8 @@ class Script {
     Script& control() { return act(0, 0); }
     Script& debugger() { return act(0, 1); }
     Script& say(u8 client, std::string_view text) { return act(client, 2).text(text); }
-    Script& flood(u8 client, u8 times_16, std::string_view text) {
-        act(client, 3).out_.put(times_16);
+    Script& flood(u8 client, u8 times_4, std::string_view text) {
+        act(client, 3).out_.put(times_4);
         return this->text(text);
     }
     Script& read(u8 client, u16 bytes) {
@@ -65,7 +65,7 @@ std::vector<Seed> seeds() {
              .say(0, "y a\r\n")
              .say(1, "ts\n")
              .run(3)
-             .flood(0, 20, "0123456789abcdef")
+             .flood(0, 80, "0123456789abcdef")
              .run()
              .all()},
         {"unread", "answers that nobody reads, until the client is asked no more, and reads after all",
