@@ -12,7 +12,7 @@ namespace vellum {
 
 // What a watcher waits for just now.
 struct Interest {
-    Interest(bool wants_input = true) : input{wants_input} {}  // NOLINT: most watchers say no more
+    Interest(bool wants_input = true) : input{wants_input} {}  // most watchers say no more
 
     bool input;
     bool output = false;

@@ -60,18 +60,24 @@ struct LineServer::Impl : std::enable_shared_from_this<LineServer::Impl> {
     ClientPace pace;
     std::list<std::shared_ptr<Client>> clients;  // who was served last is the last; the loop's thread only
 
+    bool may_overtake(const Client& client) const {
+        return client.has_request() && overtakes && overtakes(client.line());
+    }
+
     Interest interest() const {
         Interest interest = listener.interest();
         auto next = pace.next();
-        bool request = std::any_of(clients.begin(), clients.end(), [](auto& client) { return client->has_request(); });
-        if (request && next) interest.at = std::min(*next, interest.at.value_or(*next));
+        for (auto& client : clients) {
+            if (client->has_request() && next) interest.at = std::min(*next, interest.at.value_or(*next));
+            if (may_overtake(*client)) interest.at = 0;
+        }
         return interest;
     }
 
     bool look() {
         if (listener.closed()) return false;
         if (Descriptor connection = listener.accept()) let_in(std::move(connection));
-        serve_next();
+        serve();
         return true;
     }
 
@@ -91,15 +97,16 @@ struct LineServer::Impl : std::enable_shared_from_this<LineServer::Impl> {
     bool look_at(const std::shared_ptr<Client>& client) {
         client->socket.flush();
         bool good = !client->wants_input() || client->read_more();
-        if (good && client->has_request() && overtakes && overtakes(client->line())) ask(client);
-        serve_next();
+        serve();
         if (good && !client->finished()) return true;
         clients.remove(client);
         return false;
     }
 
-    // One request of the client that has waited for the longest.
-    void serve_next() {
+    // What need not wait, and one request of the client that has waited for the longest.
+    void serve() {
+        for (auto& client : clients)
+            if (may_overtake(*client)) ask(client);
         Nanoseconds now = host_monotonic_time();
         auto next = std::find_if(clients.begin(), clients.end(), [](auto& client) { return client->has_request(); });
         if (next == clients.end() || !pace.may_begin(now)) return;

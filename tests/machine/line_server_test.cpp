@@ -123,6 +123,30 @@ TEST_CASE("control socket: clients have their turns one after the other, and qui
     CHECK(order == "adbc");
 }
 
+TEST_CASE("control socket: quit waits for what its own client asked before, and for nobody else") {
+    Control control;
+    Asked asked, overtaken;
+    EventLoop loop;
+    LineServer server{"--control",
+                      control.path,
+                      loop,
+                      *control.files,
+                      [&](std::string text, Reply reply) {
+                          (text == "quit" ? overtaken : asked).add(std::move(text), std::move(reply));
+                      },
+                      [](const std::string& text) { return text == "quit"; }};
+    Client first{control.path}, other{control.path}, fence{control.path};
+    first.say("save x\nquit\n");
+    other.say("stats\n");
+    fence.say("quit\n");
+    CHECK(overtaken.answer("bye\n") == "quit");  // the fence's: all lines have been seen
+    CHECK(overtaken.count() == 0);
+    CHECK(asked.answer("ok\n") == "save x");
+    CHECK(overtaken.answer("bye\n") == "quit");
+    CHECK(first.hear(7) == "ok\nbye\n");
+    CHECK(asked.answer("ok\n") == "stats");
+}
+
 TEST_CASE("control socket: the ninth client is told that there are enough, and one that goes makes room") {
     Control control;
     EventLoop loop;
