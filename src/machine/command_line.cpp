@@ -158,7 +158,7 @@ void declare_ends(CLI::App& app, RunConfig& config, RawOptions& raw) {
         ->take_all();
     option("--debugcon", raw.debug_console, "WHERE", "stdio or file:PATH: output of ports 402h and E9h");
     option("--control", raw.control, "unix:PATH", "listen for line commands");
-    option("--gdb", raw.gdb, "PORT", "a debugger may connect to this port of 127.0.0.1, or to unix:PATH");
+    option("--gdb", raw.gdb, "WHERE", "a debugger may connect to unix:PATH, or to this port of 127.0.0.1");
     app.add_flag("-s", raw.gdb_default, "the same as --gdb 1234")->group(group);
     app.add_flag("-S", config.start_stopped, "wait for the debugger's (or the control socket's) continue")
         ->group(group);

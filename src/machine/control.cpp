@@ -27,11 +27,14 @@ struct Command {
     bool takes_argument = true;
 };
 
+std::string type_keys(const ControlContext& c, const std::vector<KeyEvent>& events) {
+    return c.typist.type(events) ? "ok\n" : "error: the guest has not read the keys before these yet\n";
+}
+
 std::string key(const ControlContext& c, std::string_view names) {
     auto events = keys_for_names(names);
     if (!events) return fmt::format("error: key {}: no such key\n", names);
-    c.typist.type(*events);
-    return "ok\n";
+    return type_keys(c, *events);
 }
 
 // \n is Enter, \t Tab, \\ a backslash.
@@ -48,10 +51,7 @@ std::string unescape(std::string_view text) {
     return result;
 }
 
-std::string type(const ControlContext& c, std::string_view text) {
-    c.typist.type(keys_for_text(unescape(text)));
-    return "ok\n";
-}
+std::string type(const ControlContext& c, std::string_view text) { return type_keys(c, keys_for_text(unescape(text))); }
 
 // mouse DX DY [WHEEL [BUTTONS]]
 std::string mouse(const ControlContext& c, std::string_view text) {
@@ -158,6 +158,8 @@ constexpr std::array commands = {
 };
 
 }  // namespace
+
+bool ends_run(std::string_view line) { return line == "quit"; }
 
 std::string run_command(const ControlContext& context, const std::string& line) {
     std::string_view text = line;

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "machine/session.hpp"
 
@@ -22,6 +23,9 @@ struct ControlContext {
     std::function<std::string()> statistics;  // JSON; vCPU thread
     std::function<std::string()> times;       // a table; vCPU thread
 };
+
+// Commands that need not wait for others, nor for the vCPU thread: Session::end with status 0.
+bool ends_run(std::string_view line);
 
 // Runs one command on the vCPU thread; returns the answer, newline included. Throws LockstepDifference only.
 std::string run_command(const ControlContext& context, const std::string& line);

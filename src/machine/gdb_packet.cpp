@@ -35,6 +35,8 @@ std::string without_escapes(std::string_view raw) {
 
 }  // namespace
 
+bool begins_gdb_conversation(u8 byte) { return byte == '+' || byte == '-' || byte == '$' || byte == interrupt_byte; }
+
 std::vector<GdbEvent> GdbReader::feed(std::span<const u8> bytes) {
     std::vector<GdbEvent> events;
     for (u8 byte : bytes)
@@ -98,8 +100,13 @@ std::string frame_gdb_packet(std::string_view payload) {
 }
 
 std::string to_hex(std::span<const u8> bytes) {
+    constexpr char digits[] = "0123456789abcdef";
     std::string text;
-    for (u8 byte : bytes) text += fmt::format("{:02x}", byte);
+    text.reserve(2 * bytes.size());
+    for (u8 byte : bytes) {
+        text += digits[byte >> 4];
+        text += digits[byte & 15];
+    }
     return text;
 }
 

@@ -25,16 +25,20 @@ struct GdbEvent {
     bool operator==(const GdbEvent&) const = default;
 };
 
+// Whether a debugger may begin with that byte: an acknowledgement, a packet or the interrupt. A web page can have its
+// browser send what it likes to any port of this host, but the browser's own words (a method, a handshake) come first.
+bool begins_gdb_conversation(u8 byte);
+
 // Takes bytes as they come, in pieces of any size.
 class GdbReader {
  public:
     static constexpr std::size_t longest_packet = 0x4000;
 
     std::vector<GdbEvent> feed(std::span<const u8> bytes);
+    std::optional<GdbEvent> take(u8 byte);
 
  private:
     enum class State : u8 { Between, Payload, FirstDigit, SecondDigit };
-    std::optional<GdbEvent> take(u8 byte);
     GdbEvent finish();
 
     State state_ = State::Between;

@@ -70,20 +70,33 @@ void GdbServer::disconnected() {
 }
 
 void GdbServer::receive(std::span<const u8> bytes) {
-    for (const GdbEvent& event : reader_.feed(bytes)) switch (event.kind) {
-            case GdbEvent::Kind::Packet:
-                if (acknowledge_) actions_.send("+");
-                handle(event.payload);
-                break;
-            case GdbEvent::Kind::Damaged:
-                if (acknowledge_) actions_.send("-");
-                break;
-            case GdbEvent::Kind::Interrupt: interrupt(); break;
-            case GdbEvent::Kind::NotUnderstood:
-                if (acknowledge_ && !last_frame_.empty()) actions_.send(last_frame_);
-                break;
-            case GdbEvent::Kind::Acknowledged: break;
+    while (!bytes.empty()) bytes = bytes.subspan(receive_next(bytes));
+}
+
+std::size_t GdbServer::receive_next(std::span<const u8> bytes) {
+    for (std::size_t i = 0; i < bytes.size(); ++i)
+        if (auto event = reader_.take(bytes[i])) {
+            handle(*event);
+            return i + 1;
         }
+    return bytes.size();
+}
+
+void GdbServer::handle(const GdbEvent& event) {
+    switch (event.kind) {
+        case GdbEvent::Kind::Packet:
+            if (acknowledge_) actions_.send("+");
+            handle(event.payload);
+            break;
+        case GdbEvent::Kind::Damaged:
+            if (acknowledge_) actions_.send("-");
+            break;
+        case GdbEvent::Kind::Interrupt: interrupt(); break;
+        case GdbEvent::Kind::NotUnderstood:
+            if (acknowledge_ && !last_frame_.empty()) actions_.send(last_frame_);
+            break;
+        case GdbEvent::Kind::Acknowledged: break;
+    }
 }
 
 void GdbServer::reply(std::string_view payload) {

@@ -26,7 +26,8 @@ class GdbServer {
 
     void connected();  // the machine halts
     void receive(std::span<const u8> bytes);
-    void disconnected();  // all points are forgotten and the machine goes on
+    std::size_t receive_next(std::span<const u8> bytes);  // to the end of the first packet; how much that was
+    void disconnected();                                  // all points are forgotten and the machine goes on
 
     void stopped();               // a run came to Slice::Kind::Debug: the reason is in Cpu::debug
     void ended(int exit_status);  // the machine is off
@@ -34,6 +35,7 @@ class GdbServer {
  private:
     enum class Run : u8 { Halted, Running };
     void reply(std::string_view payload);
+    void handle(const GdbEvent& event);
     void handle(std::string_view packet);
     void interrupt();
     void resume(bool step);

@@ -24,6 +24,7 @@ namespace {
 constexpr std::string_view question = "times\n", ending = "ok\n";
 constexpr std::string_view clear_screen = "\x1B[H\x1B[J";
 constexpr std::chrono::seconds pause{1};
+constexpr std::size_t longest_answer = 64 * 1024;  // whoever answers with more is no Vellum
 
 Descriptor connect_to(const std::string& path) {
     sockaddr_un address{};
@@ -38,6 +39,13 @@ Descriptor connect_to(const std::string& path) {
     return connection;
 }
 
+// Text of a table. Whoever answers may be anybody, and a terminal obeys what it is shown.
+std::string printable(std::string text) {
+    for (char& c : text)
+        if ((c < ' ' || c > '~') && c != '\n') c = '?';
+    return text;
+}
+
 // The answer without its "ok"; nothing when the machine has gone.
 std::optional<std::string> ask(const Descriptor& connection) {
     if (send(connection.number(), question.data(), question.size(), MSG_NOSIGNAL) < 0) return std::nullopt;
@@ -48,11 +56,14 @@ std::optional<std::string> ask(const Descriptor& connection) {
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return std::nullopt;
         answer.append(bytes, static_cast<std::size_t>(n));
+        if (answer.size() > longest_answer)
+            throw UsageError(
+                "watch: the answer has no end; name the socket of a running machine's --control unix:PATH");
         if (answer.starts_with("error: ") && answer.ends_with('\n'))
-            throw UsageError(fmt::format("watch: {}", answer.substr(0, answer.size() - 1)));
+            throw UsageError(fmt::format("watch: {}", printable(answer.substr(0, answer.find('\n')))));
     }
     answer.resize(answer.size() - ending.size());
-    return answer;
+    return printable(std::move(answer));
 }
 
 }  // namespace

@@ -253,18 +253,20 @@ class Run {
 
     void open_lines(BoardParts& parts) {
         const MachineConfig& m = config_.machine;
+        Ending ending = [this] { return signal_ != 0; };
         for (u32 i = 0; i < m.serial.size(); ++i) {
             parts.serial[i] = open_endpoint(
                 "--serial", m.serial[i], *loop_, *files_,
                 [this, i](std::span<const u8> bytes) {
                     receive(i, {bytes.begin(), bytes.end()});
                 },
-                [this, i] { return ready_ && serial_input_[i].waiting < SerialInput::much; });
+                [this, i] { return ready_ && serial_input_[i].waiting < SerialInput::much; }, ending);
             parts.on_serial_ready[i] = [this, i] {
                 if (session_) guest_made_room(i);
             };
         }
-        if (m.debug_console) parts.debug_console = open_endpoint("--debugcon", *m.debug_console, *loop_, *files_, {});
+        if (m.debug_console)
+            parts.debug_console = open_endpoint("--debugcon", *m.debug_console, *loop_, *files_, {}, {}, ending);
     }
 
     // Called while the guest runs. In lockstep the other machine is behind then, and must get the byte at the same
@@ -296,17 +298,25 @@ class Run {
     }
 
     void open_control() {
-        control_.emplace("--control", config_.control->path, *loop_, *files_, [this](std::string line, Reply reply) {
-            session_->post([this, line = std::move(line), reply = std::move(reply)] {
-                ControlContext context{*session_,
-                                       *files_,
-                                       *machine_,
-                                       *typist_,
-                                       discards_writes(config_.machine),
-                                       [this] { return statistics(); },
-                                       [this] { return times_->live(); }};
-                reply(run_command(context, line));
-            });
+        control_.emplace(
+            "--control", config_.control->path, *loop_, *files_,
+            [this](std::string line, Reply reply) { on_command(std::move(line), std::move(reply)); }, ends_run);
+    }
+
+    void on_command(std::string line, Reply reply) {
+        if (ends_run(line)) {
+            session_->end(exit_status::ok);
+            return reply("ok\n");
+        }
+        session_->post([this, line = std::move(line), reply = std::move(reply)] {
+            ControlContext context{*session_,
+                                   *files_,
+                                   *machine_,
+                                   *typist_,
+                                   discards_writes(config_.machine),
+                                   [this] { return statistics(); },
+                                   [this] { return times_->live(); }};
+            reply(run_command(context, line));
         });
     }
 
@@ -342,12 +352,14 @@ class Run {
                                                [this] { session_->release(Session::Holder::Debugger); },
                                                [this] { session_->end(exit_status::ok); }});
         session_->on_debug_stop = [this] { debugger_->stopped(); };
-        debugger_door_->serve(*loop_,
-                              {[this] { session_->post([this] { debugger_->connected(); }); },
-                               [this](std::vector<u8> bytes) {
-                                   session_->post([this, bytes = std::move(bytes)] { debugger_->receive(bytes); });
-                               },
-                               [this] { session_->post([this] { debugger_->disconnected(); }); }});
+        debugger_door_->serve(
+            *loop_, {[this] { session_->post([this] { debugger_->connected(); }); },
+                     [this](GdbListener::Turn turn) {
+                         session_->post([this, turn = std::move(turn)] {
+                             turn([this](std::span<const u8> bytes) { return debugger_->receive_next(bytes); });
+                         });
+                     },
+                     [this] { session_->post([this] { debugger_->disconnected(); }); }});
     }
 
     void on_signal(int number) {

@@ -16,9 +16,14 @@ class Typist {
  public:
     explicit Typist(Board& board) : board_{board}, next_{board.scheduler(), [this] { type_one(); }} {}
 
-    void type(const std::vector<KeyEvent>& events) {  // vCPU thread
+    static constexpr std::size_t most = 1 << 20;  // hours of typing
+
+    // vCPU thread. False, and nothing is typed: too much waits already.
+    bool type(const std::vector<KeyEvent>& events) {
+        if (events_.size() + events.size() > most) return false;
         events_.insert(events_.end(), events.begin(), events.end());
         if (!next_.active()) next_.start_in(0);
+        return true;
     }
 
  private:

@@ -14,6 +14,7 @@ known=("$folder/corpus" "$folder/seeds")
 
 # How long an input may be, and the memory that the largest machine of `images` may take.
 case $target in
+  clients) longest=2048 memory=2048 ;;
   code) longest=1024 memory=2048 ;;
   devices) longest=4096 memory=2048 ;;
   images) longest=4096 memory=4096 ;;

@@ -126,3 +126,14 @@ TEST_CASE("control: reset starts the processor again") {
     CHECK(control("reset") == "ok\n");
     CHECK(control.tiny.machine.board().state().eip == 0xFFF0);
 }
+
+TEST_CASE("control: text that nobody reads is refused when it has become far too much") {
+    Control control;
+    const std::string line = "type " + std::string(4000, 'A');
+    std::string answer = "ok\n";
+    int lines = 0;
+    for (; answer == "ok\n" && lines < 2000; ++lines) answer = control(line);
+    CHECK_THAT(answer, StartsWith("error: ") && Contains("keys"));
+    CHECK(lines > 10);
+    CHECK_THAT(control("key a"), StartsWith("ok"));  // a key still fits
+}

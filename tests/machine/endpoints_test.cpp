@@ -1,16 +1,12 @@
 // Files and sockets behind serial lines, and the control socket's lines.
 #include "machine/endpoints.hpp"
 
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 #include <catch2/catch.hpp>
 
-#include <condition_variable>
-#include <cstring>
-#include <mutex>
+#include <thread>
 
 #include "base/host_error.hpp"
+#include "machine/socket_client.hpp"
 #include "machine/tiny_machine.hpp"
 
 using namespace vellum;
@@ -18,48 +14,6 @@ using namespace vellum;
 namespace {
 
 std::span<const u8> bytes_of(std::string_view text) { return {reinterpret_cast<const u8*>(text.data()), text.size()}; }
-
-class Client {
- public:
-    explicit Client(const std::string& path) : descriptor_{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)} {
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        std::memcpy(address.sun_path, path.data(), path.size());
-        connected = connect(descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-    }
-    ~Client() { close(descriptor_); }
-    void say(std::string_view text) { send(descriptor_, text.data(), text.size(), MSG_NOSIGNAL); }
-    std::string hear(std::size_t count) {
-        std::string text(count, '\0');
-        ssize_t n = recv(descriptor_, text.data(), count, MSG_WAITALL);
-        text.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
-        return text;
-    }
-    bool connected = false;
-
- private:
-    int descriptor_;
-};
-
-// What came in, for the test to wait for.
-class Heard {
- public:
-    void add(std::string_view text) {
-        std::lock_guard lock{mutex_};
-        text_ += text;
-        changed_.notify_all();
-    }
-    std::string wait_for(std::size_t count) {
-        std::unique_lock lock{mutex_};
-        changed_.wait_for(lock, std::chrono::seconds{20}, [&] { return text_.size() >= count; });
-        return text_;
-    }
-
- private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::string text_;
-};
 
 }  // namespace
 
@@ -150,4 +104,58 @@ TEST_CASE("endpoints: control lines arrive one by one and are answered to who se
     Client flood{folder.file("control")};
     flood.say(std::string(10'000, 'x'));
     CHECK(flood.hear(1).empty());  // a line without an end: the connection is closed
+}
+
+TEST_CASE("endpoints: peers that come while no input is wanted leave no descriptors behind") {
+    TemporaryFolder folder;
+    auto files = make_direct_file_access();
+    EventLoop loop;
+    auto sink = open_endpoint(
+        "--serial", {Endpoint::Kind::Unix, folder.file("line")}, loop, *files, [](std::span<const u8>) {},
+        [] { return false; });
+    auto open_files = [] {
+        std::filesystem::directory_iterator all{"/proc/self/fd"};
+        return std::distance(begin(all), end(all));
+    };
+    Client first{folder.file("line")};
+    auto before = open_files();
+    std::unique_ptr<Client> last;
+    for (int i = 0; i < 20; ++i) {
+        auto next = std::make_unique<Client>(folder.file("line"));
+        if (last) CHECK(last->hear(1).empty());  // the next one has the line
+        last = std::move(next);
+    }
+    for (int i = 0; i < 2000 && open_files() > before + 2; ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds{10});
+    CHECK(open_files() <= before + 2);  // both ends of `last`, or one more
+}
+
+TEST_CASE("endpoints: whoever speaks to an end that takes no input is not heard") {
+    TemporaryFolder folder;
+    auto files = make_direct_file_access();
+    EventLoop loop;
+    auto sink = open_endpoint("--serial", {Endpoint::Kind::Unix, folder.file("line")}, loop, *files, {});
+    Client client{folder.file("line")};
+    client.say("anything");
+    client.says_no_more();
+    CHECK(client.hear(1).empty());  // it was read to its end
+}
+
+TEST_CASE("endpoints: a reader who does not read is not waited for when the machine is to end") {
+    TemporaryFolder folder;
+    auto files = make_direct_file_access();
+    std::atomic<bool> connected = false;
+    int asked = 0;
+    EventLoop loop;
+    auto sink = open_endpoint(
+        "--serial", {Endpoint::Kind::Unix, folder.file("line")}, loop, *files,
+        [&](std::span<const u8>) { connected = true; }, {}, [&asked] { return ++asked > 0; });
+    Client client{folder.file("line")};
+    client.say("x");
+    while (!connected) std::this_thread::yield();
+    std::vector<u8> much(16 << 20);
+    sink->put(much);
+    CHECK(asked == 1);
+    sink->put(much);
+    CHECK(asked <= 2);
 }

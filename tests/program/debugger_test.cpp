@@ -1,6 +1,7 @@
 // The distribution's own GDB at a running Vellum, if it is installed.
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -8,6 +9,7 @@
 #include <chrono>
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 #include "program/host_program.hpp"
 #include "program/tiny_firmware.hpp"
@@ -43,7 +45,11 @@ class TakenPort {
         REQUIRE(getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
         number_ = ntohs(address.sin_port);
     }
-    ~TakenPort() { close(listener_); }
+    ~TakenPort() { free(); }
+    void free() {
+        if (listener_ >= 0) close(listener_);
+        listener_ = -1;
+    }
     TakenPort(const TakenPort&) = delete;
     TakenPort& operator=(const TakenPort&) = delete;
     int number() const { return number_; }
@@ -51,6 +57,38 @@ class TakenPort {
  private:
     int listener_, number_ = 0;
 };
+
+// Says that to the port, which may be opened only now; what is answered until it is silent for a second, or closed.
+std::string answer_at(int port, const std::string& text) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int connection = -1;
+    for (int tries = 0; tries < 3000 && connection < 0; ++tries) {
+        connection = socket(AF_INET, SOCK_STREAM, 0);
+        if (connect(connection, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) break;
+        close(std::exchange(connection, -1));
+        std::this_thread::sleep_for(std::chrono::milliseconds{10});
+    }
+    timeval silence{1, 0};
+    setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof silence);
+    send(connection, text.data(), text.size(), MSG_NOSIGNAL);
+    std::string answer;
+    char bytes[256];
+    for (ssize_t n; (n = recv(connection, bytes, sizeof bytes, 0)) > 0;) answer.append(bytes, static_cast<size_t>(n));
+    close(connection);
+    return answer;
+}
+
+// The same as that user, in a process of its own: the exit status is how much was answered.
+size_t answer_to_user(uid_t user, int port, const std::string& text) {
+    pid_t child = fork();
+    if (child == 0) _exit(setuid(user) != 0 ? 100 : static_cast<int>(answer_at(port, text).size()));
+    int status = 0;
+    waitpid(child, &status, 0);
+    return static_cast<size_t>(WEXITSTATUS(status));
+}
 
 }  // namespace
 
@@ -119,4 +157,23 @@ TEST_CASE("debugger: a port that somebody else has is refused") {
                                        std::to_string(taken.number()), "--time-limit", "10"});
     CHECK(ended.status == 2);
     CHECK_THAT(ended.err, Contains("--gdb " + std::to_string(taken.number())));
+}
+
+TEST_CASE("debugger: what a browser or another user sends to the port is not answered, and writes nothing") {
+    Scratch scratch;
+    scratch.write("bios", TinyFirmware{}.spin().image());
+    TakenPort place;
+    int port = place.number();
+    place.free();
+    Process vellum{scratch,
+                   vellum_words({"run", "--bios", "bios", "-m", "1", "--display", "none", "--gdb", std::to_string(port),
+                                 "--time-limit", "100"}),
+                   {}};
+    const std::string write = "$M600,2:4142#46", read = "$m600,2#61", kill = "$k#6b";
+    CHECK(answer_at(port, "POST / HTTP/1.1\r\nHost: localhost\r\n\r\n" + write).empty());
+    constexpr uid_t nobody = 65534;
+    if (am_root()) CHECK(answer_to_user(nobody, port, write) == 0);
+    CHECK(answer_at(port, read) == "+$0000#c0");
+    answer_at(port, kill);
+    CHECK(vellum.wait().status == 0);
 }
