@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/host_error.hpp"
+#include "base/one_line.hpp"
 #include "cpu/host_features.hpp"
 #include "machine/command_line.hpp"
 #include "machine/host_process.hpp"
@@ -13,8 +14,8 @@
 namespace {
 
 // Not fmt::print: it throws when the stream is gone.
-int complain(const std::exception& trouble, int status) {
-    std::fputs((std::string{"vellum: "} + trouble.what() + "\n").c_str(), stderr);
+int complain(const std::string& message, int status) {
+    std::fputs(("vellum: " + message + "\n").c_str(), stderr);
     return status;
 }
 
@@ -34,10 +35,10 @@ int main(int argc, char** argv) {
         config.machine.features = host_features();
         return run(config);
     } catch (const UsageError& trouble) {
-        return complain(trouble, exit_status::usage);
+        return complain(one_line(trouble.what()), exit_status::usage);
     } catch (const LockstepDifference& difference) {
-        return complain(difference, exit_status::lockstep_difference);
+        return complain(difference.what(), exit_status::lockstep_difference);  // a table of many lines
     } catch (const std::exception& trouble) {
-        return complain(trouble, exit_status::host_trouble);
+        return complain(one_line(trouble.what()), exit_status::host_trouble);
     }
 }

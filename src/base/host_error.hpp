@@ -16,4 +16,10 @@ class HostError : public std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
+// What was under way was given up, for the machine is to end.
+class GivenUp : public std::runtime_error {
+ public:
+    GivenUp() : std::runtime_error{"given up, for the machine ends"} {}
+};
+
 }  // namespace vellum

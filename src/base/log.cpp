@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdio>
 
+#include "base/one_line.hpp"
+
 namespace vellum {
 
 namespace {
@@ -41,7 +43,9 @@ std::string Log::enable(std::string_view topics) {
     return {};
 }
 
-void Log::write(Topic topic, std::string_view text) { sink_(fmt::format("[{}] {}", topic_name(topic), text)); }
+void Log::write(Topic topic, std::string_view text) {
+    sink_(fmt::format("[{}] {}", topic_name(topic), one_line(text)));
+}
 
 void Log::write_once(Topic topic, std::string text) {
     if (seen_.size() >= most_once_messages) return;

@@ -7,7 +7,7 @@
 namespace vellum {
 
 namespace {
-constexpr Nanoseconds longest_delay = 3600 * second;  // of a vCPU thread between two looks at the clock
+constexpr Nanoseconds longest_delay = 10 * second;  // of a vCPU thread between two looks at the clock, with much room
 }
 
 Timer::Timer(Scheduler& scheduler, std::function<void()> fire)

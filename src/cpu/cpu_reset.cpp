@@ -1,5 +1,7 @@
 // The processor after power-on and RESET# (SDM 3A table 9-1), and its part of a snapshot.
 #include <algorithm>
+#include <cstddef>
+#include <cstring>
 #include <iterator>
 
 #include "base/archive.hpp"
@@ -8,10 +10,23 @@
 
 namespace vellum {
 
+namespace {
+
+// Other threads ask for attention at any time: what they write is never written here, not even with what it held.
+void take_all_but_attention(CpuState& state, const CpuState& fresh) {
+    constexpr std::size_t first = offsetof(CpuState, poll);
+    constexpr std::size_t end = offsetof(CpuState, attention) + sizeof CpuState::attention;
+    static_assert(end == first + sizeof CpuState::poll + sizeof CpuState::attention);
+    auto bytes = [](auto& s, std::size_t at) { return reinterpret_cast<const u8*>(&s) + at; };
+    auto* to = reinterpret_cast<u8*>(&state);
+    std::memcpy(to, bytes(fresh, 0), first);
+    std::memcpy(to + end, bytes(fresh, end), sizeof(CpuState) - end);
+}
+
+}  // namespace
+
 void reset(CpuState& state) {
     CpuState fresh;
-    fresh.poll = state.poll;
-    fresh.attention = state.attention;
     fresh.instructions = state.instructions;
     fresh.instruction_limit = state.instruction_limit;
     // CS too is "present, read/write, accessed": real mode writes through it.
@@ -24,7 +39,7 @@ void reset(CpuState& state) {
     // RESET# leaves the x87 as FNINIT does not: control 40h, tags 55h, which is "all registers hold zero".
     fresh.fpu.control = 0x40;
     fresh.fpu.tags = 0xFF;
-    state = fresh;
+    take_all_but_attention(state, fresh);
 }
 
 namespace {
@@ -60,9 +75,8 @@ bool plausible(const CpuState& state) {
     auto sound = [](const Segment& s) { return s.base >> 32 == 0 && !(s.access & no_access_bits); };
     bool segments =
         std::all_of(std::begin(state.seg), std::end(state.seg), sound) && sound(state.ldtr) && sound(state.tr);
-    constexpr u32 no_flags =
-        ~(eflags::arithmetic | eflags::fixed | eflags::tf | eflags::if_ | eflags::df | eflags::iopl | eflags::nt |
-          eflags::rf | eflags::vm | eflags::ac | eflags::id);
+    constexpr u32 no_flags = ~(eflags::arithmetic | eflags::fixed | eflags::tf | eflags::if_ | eflags::df |
+                               eflags::iopl | eflags::nt | eflags::rf | eflags::vm | eflags::ac | eflags::id);
     bool flags = state.eflags & eflags::fixed && !(state.eflags & no_flags);
     bool privilege = !state.protected_mode() ? state.cpl == 0 && !state.v86()
                      : state.v86()           ? state.cpl == 3

@@ -19,7 +19,7 @@ struct ImageIdentity {
 };
 
 class BlockBackend {
-public:
+ public:
     virtual ~BlockBackend() = default;
     virtual u64 size() const = 0;  // bytes
     virtual bool read_only() const = 0;
@@ -27,6 +27,9 @@ public:
     virtual bool read(u64 offset, std::span<u8> bytes) = 0;
     virtual bool write(u64 offset, std::span<const u8> bytes) = 0;
     virtual bool flush() = 0;  // returns when the bytes are on the host's disk
+    // The host's file behind an image that is written to; -1 for others. What was written stays in it whatever becomes
+    // of us: flush_descriptor() is all that an ending needs that cannot wait for the vCPU thread.
+    virtual int descriptor() const { return -1; }
 
     virtual ImageIdentity identity() const { return {}; }
     // Whether writes are kept apart from the image (ImageAccess::Snapshot), and the blocks that were written so far:
@@ -43,11 +46,13 @@ enum class ImageAccess : u8 { ReadOnly, ReadWrite, Snapshot };  // Snapshot: wri
 // `granularity` bytes, or read-only although ReadWrite was asked for.
 std::unique_ptr<BlockBackend> open_image(const ImageName& name, ImageAccess access, u32 granularity);
 
+void flush_descriptor(int descriptor);  // any thread; touches nothing of ours
+
 // The same in steps, for who may not open files himself: what needs the file system, and all the rest. `overlay` is for
 // ImageAccess::Snapshot.
 Descriptor open_image_file(const std::string& path, ImageAccess access);
 Descriptor open_overlay_file();
-std::unique_ptr<BlockBackend> make_image(Descriptor file, Descriptor overlay, const ImageName& name,
-                                         ImageAccess access, u32 granularity);
+std::unique_ptr<BlockBackend> make_image(Descriptor file, Descriptor overlay, const ImageName& name, ImageAccess access,
+                                         u32 granularity);
 
 }  // namespace vellum

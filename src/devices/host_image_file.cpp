@@ -77,6 +77,7 @@ class ImageFile final : public BlockBackend {
         dirty_ = false;
         return true;
     }
+    int descriptor() const override { return read_only_ ? -1 : file_.number(); }
     ImageIdentity identity() const override { return file_.identity(); }
 
  private:
@@ -181,6 +182,8 @@ Descriptor open_overlay_file() {
     }
     throw HostError("no temporary file for --snapshot: set TMPDIR to a folder that can be written");
 }
+
+void flush_descriptor(int descriptor) { ::fdatasync(descriptor); }
 
 Descriptor open_image_file(const std::string& path, ImageAccess access) {
     bool writes = access == ImageAccess::ReadWrite;

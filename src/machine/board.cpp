@@ -55,6 +55,7 @@ Board::Board(const MachineConfig& config, BoardParts parts, Log& log)
                                      std::move(hooks));
     devices_ = chips_->all();
     tell_unclaimed(log);
+    note_descriptors();
     set_cmos(config);
     fill_fw_cfg();
     reset();
@@ -307,6 +308,7 @@ void Board::change_floppy(u32 drive, const OpenMedium& open) {
     auto medium = open();
     if (mirror_) mirror_->change_floppy(drive, open);
     chips_->floppy.change_medium(static_cast<u8>(drive), std::move(medium));
+    note_descriptors();
 }
 bool Board::update_picture(Picture& picture) {
     OccupationScope scope = at_devices();
@@ -318,6 +320,15 @@ Picture Board::screenshot() {
     return picture;
 }
 bool Board::update_text(TextScreen& screen) { return chips_->screen.update(clock_.guest_time(), screen); }
+void Board::note_descriptors() {
+    DrivePlaces places = drives();
+    for (std::size_t i = 0; i < drive_places; ++i)
+        image_descriptors_[i] = places[i].medium ? places[i].medium->descriptor() : -1;
+}
+void Board::flush_by_descriptor() const {
+    for (const std::atomic<int>& descriptor : image_descriptors_)
+        if (int number = descriptor; number >= 0) flush_descriptor(number);
+}
 bool Board::flush_disks() {
     bool all = true;
     for (DrivePlace& place : drives())

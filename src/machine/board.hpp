@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -111,7 +112,9 @@ class Board final : public Outside {
     bool update_picture(Picture& picture);
     Picture screenshot();  // the screen as it is now
     bool update_text(TextScreen& screen);
-    bool flush_disks();  // false: the host failed
+    bool flush_disks();
+    // The same for who cannot wait for the vCPU thread: only the host is asked, and no state of a drive is looked at.
+    void flush_by_descriptor() const;  // false: the host failed
 
     // --- Outside
     u32 read_port(u16 port, u8 size) override;
@@ -131,6 +134,7 @@ class Board final : public Outside {
     struct Chips;
     void map_memory();
     void tell_unclaimed(Log& log);
+    void note_descriptors();
     void shadow(u32 first, u32 size, bool read_ram, bool write_ram);
     void move_framebuffer(std::optional<u32> base);
     void set_a20(bool open);
@@ -150,6 +154,7 @@ class Board final : public Outside {
     GuestClock clock_;
     Scheduler scheduler_;
     Bus ports_, mmio_;
+    std::array<std::atomic<int>, drive_places> image_descriptors_;  // -1: none that is written to
     BoardEvents events_;
     SpinWatch spins_;
     Nanoseconds known_deadline_ = ~Nanoseconds{0};

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/host_error.hpp"
+#include "base/one_line.hpp"
 #include "devices/block_backend.hpp"
 #include "devices/floppy_drive.hpp"
 #include "frontend/typing.hpp"
@@ -33,7 +34,7 @@ std::string type_keys(const ControlContext& c, const std::vector<KeyEvent>& even
 
 std::string key(const ControlContext& c, std::string_view names) {
     auto events = keys_for_names(names);
-    if (!events) return fmt::format("error: key {}: no such key\n", names);
+    if (!events) return fmt::format("error: key {}: no such key\n", one_line(names));
     return type_keys(c, *events);
 }
 
@@ -173,12 +174,12 @@ std::string run_command(const ControlContext& context, const std::string& line) 
         } catch (const LockstepDifference&) {
             throw;  // ends the run
         } catch (const std::exception& trouble) {
-            return fmt::format("error: {}\n", trouble.what());
+            return fmt::format("error: {}\n", one_line(trouble.what()));
         }
     }
     std::string known;
     for (const Command& command : commands) known += fmt::format("{}{}", known.empty() ? "" : ", ", command.name);
-    return fmt::format("error: {}: unknown command; use {}\n", name, known);
+    return fmt::format("error: {}: unknown command; use {}\n", one_line(name), known);
 }
 
 }  // namespace vellum

@@ -10,6 +10,7 @@
 
 #include "devices/byte_sink.hpp"
 #include "machine/config.hpp"
+#include "machine/end_wanted.hpp"
 #include "machine/event_loop.hpp"
 #include "machine/file_access.hpp"
 
@@ -17,8 +18,6 @@ namespace vellum {
 
 // Throws the UsageError that opening `endpoint` would end in, as far as that can be told without making anything.
 void check_endpoint(const std::string& option, const Endpoint& endpoint);
-
-using Ending = std::function<bool()>;
 
 // Opens `endpoint` for output, and for input when it has any: `on_input` is then called on the event loop's thread, as
 // long as `wants_input` (if given) says true; EventLoop::look_again() after it has changed. Output that nobody takes

@@ -1,4 +1,9 @@
 // Guest time: the host's monotonic clock while the machine runs, or one nanosecond for each retired instruction.
+//
+// A process that was stopped (SIGSTOP, a debugger, a host without a processor to spare) finds that the host's clock has
+// gone on. While a timer runs the machine asks for the time at least once a second, so that a longer step than
+// `longest_step` is such a stop: guest time goes on from there, for a guest that caught up with all its timers would be
+// busy for minutes.
 #pragma once
 
 #include <algorithm>
@@ -17,11 +22,19 @@ class GuestClock final : public TimeSource {
     GuestClock(ClockKind kind, const CpuState& state, std::function<Nanoseconds()> host_time)
         : kind_{kind}, state_{state}, host_time_{std::move(host_time)} {}
 
+    static constexpr Nanoseconds longest_step = 3 * second;
+
     ClockKind kind() const { return kind_; }
 
     Nanoseconds guest_time() override {
         if (kind_ == ClockKind::Instructions) return state_.instructions + offset_;
-        return stopped_ ? stopped_at_ : host_time_() - offset_;
+        if (stopped_) return stopped_at_;
+        Nanoseconds now = host_time_() - offset_;
+        if (now > seen_ && now - seen_ > longest_step) {
+            offset_ += now - seen_ - longest_step;
+            now = seen_ + longest_step;
+        }
+        return seen_ = now;
     }
 
     // Instruction mode: an idle processor jumps to the next event.
@@ -37,6 +50,7 @@ class GuestClock final : public TimeSource {
     void start() {
         if (!stopped_) return;
         if (kind_ == ClockKind::Host) offset_ = host_time_() - stopped_at_;
+        seen_ = stopped_at_;
         stopped_ = false;
         ahead_ = 0;
     }
@@ -44,6 +58,7 @@ class GuestClock final : public TimeSource {
     // have asked for the time meanwhile.
     void run_ahead(Nanoseconds by) {
         offset_ -= by;
+        seen_ += by;
         ahead_ += by;
     }
     Nanoseconds ahead() const { return ahead_; }
@@ -80,6 +95,7 @@ class GuestClock final : public TimeSource {
     u64 offset_ = 0;
     bool stopped_ = true;
     Nanoseconds stopped_at_ = 0;
+    Nanoseconds seen_ = 0;  // when somebody asked last
     Nanoseconds ahead_ = 0;
 };
 

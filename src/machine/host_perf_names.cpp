@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/host_error.hpp"
+#include "base/one_line.hpp"
 #include "machine/host_process.hpp"
 #include "machine/jitdump.hpp"
 #include "machine/perf_map.hpp"
@@ -49,7 +50,8 @@ class PerfFile final : public ByteSink {
  private:
     void give_up() {
         broken_ = true;
-        std::fputs(fmt::format("vellum: --perf: {}: {}; it ends here\n", path_, std::strerror(errno)).c_str(), stderr);
+        std::fputs(fmt::format("vellum: --perf: {}: {}; it ends here\n", one_line(path_), std::strerror(errno)).c_str(),
+                   stderr);
     }
 
     std::string path_;

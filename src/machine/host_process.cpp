@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -83,14 +84,35 @@ void ensure_standard_streams() {
     if (number >= 0) close(number);
 }
 
+struct ProcessEnd::Terminal {
+    termios before;
+};
+
+ProcessEnd::ProcessEnd() {
+    termios now;
+    if (tcgetattr(STDIN_FILENO, &now) == 0) terminal_ = std::make_unique<Terminal>(Terminal{now});
+}
+
+ProcessEnd::~ProcessEnd() = default;
+
+void ProcessEnd::now(int status) const {
+    if (terminal_) tcsetattr(STDIN_FILENO, TCSANOW, &terminal_->before);
+    _exit(status);
+}
+
 struct SignalWatch::Impl {
     std::thread thread;
 };
 
-SignalWatch::SignalWatch(std::function<void(int)> on_end, std::function<void()> on_save) : impl_{new Impl} {
+void SignalWatch::block() {
     signal(SIGPIPE, SIG_IGN);
     sigset_t set = watched_signals(true);
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+SignalWatch::SignalWatch(std::function<void(int)> on_end, std::function<void()> on_save) : impl_{new Impl} {
+    block();
+    sigset_t set = watched_signals(true);
     impl_->thread = std::thread{[on_end = std::move(on_end), on_save = std::move(on_save), set] {
         int number = 0;
         while (sigwait(&set, &number) == 0 && number != SIGUSR2) {

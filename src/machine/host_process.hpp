@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 
 #include "base/descriptor.hpp"
 #include "base/types.hpp"
@@ -37,10 +38,25 @@ class ProcessMemory {
 // then our messages. Call it first of all.
 void ensure_standard_streams();
 
+// The way out that waits for nobody: no destructor runs, but the terminal is left as it was when this was made.
+class ProcessEnd {
+ public:
+    ProcessEnd();
+    ~ProcessEnd();
+    ProcessEnd(const ProcessEnd&) = delete;
+    ProcessEnd& operator=(const ProcessEnd&) = delete;
+    [[noreturn]] void now(int status) const;  // any thread
+
+ private:
+    struct Terminal;
+    std::unique_ptr<Terminal> terminal_;  // null: standard input is none
+};
+
 // Calls `on_end(number)` from a thread of its own when SIGINT, SIGTERM or SIGHUP arrives, and `on_save` for SIGUSR1.
-// Must be made before any other thread, so that all inherit the blocked signals. SIGPIPE is ignored from then on.
+// block() comes before any thread is made, so that all inherit the blocked signals. SIGPIPE is ignored from then on.
 class SignalWatch {
  public:
+    static void block();
     SignalWatch(std::function<void(int)> on_end, std::function<void()> on_save);
     ~SignalWatch();
     SignalWatch(const SignalWatch&) = delete;

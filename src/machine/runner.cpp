@@ -10,9 +10,11 @@
 #include <thread>
 
 #include "base/host_error.hpp"
+#include "base/one_line.hpp"
 #include "devices/floppy_drive.hpp"
 #include "frontend/choose_display.hpp"
 #include "machine/control.hpp"
+#include "machine/end_wanted.hpp"
 #include "machine/endpoints.hpp"
 #include "machine/file_access.hpp"
 #include "machine/gdb_server.hpp"
@@ -24,6 +26,7 @@
 #include "machine/snapshot.hpp"
 #include "machine/snapshot_file.hpp"
 #include "machine/statistics.hpp"
+#include "machine/time_keeper.hpp"
 #include "machine/time_watch.hpp"
 #include "machine/typist.hpp"
 
@@ -108,12 +111,19 @@ std::unique_ptr<Frontend> open_frontend(const RunConfig& config) {
     return make_automatic_frontend(terminal_free);
 }
 
+// The end was asked for while the machine was being made.
+struct EndedEarly {
+    int status;
+};
+
 // One run: the parts that live as long as it does.
 class Run {
  public:
     // First all that can be refused without having changed anything, then what makes files and sockets.
     explicit Run(const RunConfig& config)
         : config_{config}, files_{sandboxed() ? make_file_broker(file_policy(config)) : make_direct_file_access()} {
+        SignalWatch::block();  // in all threads to come
+        patience_.emplace([this] { on_patience_lost(); });
         signals_.emplace([this](int number) { on_signal(number); }, [this] { on_save_signal(); });
         log_.enable(config.log_topics);
         loop_ = std::make_unique<EventLoop>();
@@ -127,10 +137,10 @@ class Run {
         machine.gauge_speed = frontend_->shows_speed();
         if (snapshot_) machine.features = snapshot_->features();
         machine_ = std::make_unique<Machine>(machine, std::move(parts), log_, shadow_parts(), code_names_.get());
-        if (snapshot_) machine_->restore(*snapshot_);
+        if (snapshot_) unless_ended([this] { machine_->restore(*snapshot_); });
         snapshot_.reset();
         session_ = std::make_unique<Session>(*machine_, *files_, engine_name(config.machine.engine),
-                                             config.machine.clock == ClockKind::Host);
+                                             config.machine.clock == ClockKind::Host, end_);
         typist_ = std::make_unique<Typist>(machine_->board());
         times_.emplace(*machine_, engine_name(machine.engine), TimeWatch::Wish{!config.stats.empty(), counts(machine)});
         if (config.control) open_control();
@@ -141,13 +151,13 @@ class Run {
         started_ = host_monotonic_time();
         ready_ = true;  // from here on, other threads may reach the session
         loop_->look_again();
-        if (int number = signal_) session_->end(exit_status::signal_base + number);
         if (sandboxed()) enter_sandbox();
     }
 
     ~Run() {
         // Nobody may call into the machine while it goes.
         signals_.reset();
+        patience_.reset();
         control_.reset();
         time_limit_.reset();
         loop_.reset();
@@ -170,6 +180,7 @@ class Run {
         }};
         std::exception_ptr frontend_trouble = run_frontend();
         vcpu.join();
+        vcpu_done_ = true;
         if (debugger_) debugger_->ended(status);
         // Disks first, whatever happened: they matter most.
         machine_->stop();
@@ -185,6 +196,9 @@ class Run {
  private:
     bool sandboxed() const { return config_.sandbox && sandbox_suits_this_build; }
 
+    // For the vCPU thread, from the moment that the end was asked for.
+    static constexpr Nanoseconds patience = 5 * second;
+
     // The instruction clock repeats a run exactly: 2001-01-01 00:00:00 UTC is as good a date as any.
     static constexpr u64 fixed_start = 978'307'200;
 
@@ -198,8 +212,18 @@ class Run {
         }
     }
 
+    template <typename Work>
+    void unless_ended(Work work) {
+        try {
+            work();
+        } catch (const GivenUp&) {
+            throw EndedEarly{*end_.status()};
+        }
+    }
+
     BoardParts open_inputs() {
-        if (!config_.restore.empty()) snapshot_.emplace(config_.restore);
+        if (!config_.restore.empty())
+            unless_ended([this] { snapshot_.emplace(config_.restore, [this] { return end_.asked(); }); });
         BoardParts parts = board_inputs();
         if (snapshot_) snapshot_->check_fits(config_.machine, parts);
         return parts;
@@ -253,7 +277,7 @@ class Run {
 
     void open_lines(BoardParts& parts) {
         const MachineConfig& m = config_.machine;
-        Ending ending = [this] { return signal_ != 0; };
+        Ending ending = [this] { return end_.asked(); };
         for (u32 i = 0; i < m.serial.size(); ++i) {
             parts.serial[i] = open_endpoint(
                 "--serial", m.serial[i], *loop_, *files_,
@@ -326,13 +350,15 @@ class Run {
             if (config_.save.empty()) return tell("SIGUSR1: without --save FILE there is nowhere to save to");
             try {
                 session_->save(config_.save);
-            } catch (const HostError& trouble) {
+            } catch (const std::runtime_error& trouble) {  // HostError or GivenUp
                 tell(fmt::format("--save {}", trouble.what()));
             }
         });
     }
 
-    static void tell(const std::string& line) { std::fputs(fmt::format("vellum: {}\n", line).c_str(), stderr); }
+    static void tell(const std::string& line) {
+        std::fputs(fmt::format("vellum: {}\n", one_line(line)).c_str(), stderr);
+    }
 
     void save_at_exit() {
         if (config_.save.empty()) return;
@@ -362,9 +388,24 @@ class Run {
                      [this] { session_->post([this] { debugger_->disconnected(); }); }});
     }
 
+    // The second signal does not wait for anybody.
     void on_signal(int number) {
-        signal_ = number;
-        if (ready_) session_->end(exit_status::signal_base + number);
+        if (signalled_.exchange(true)) end_at_once();
+        if (ready_)
+            session_->end(exit_status::signal_base + number);
+        else
+            end_.ask(exit_status::signal_base + number);
+    }
+
+    void on_patience_lost() {
+        if (!vcpu_done_) end_at_once();
+    }
+
+    // Somebody does not hear that the end is wanted. What the guest was told is on disk gets there; nothing else that
+    // the busy thread may be working on is touched.
+    [[noreturn]] void end_at_once() {
+        if (ready_) machine_->board().flush_by_descriptor();
+        process_end_.now(*end_.status());
     }
 
     std::string statistics() {
@@ -399,9 +440,11 @@ class Run {
     const RunConfig& config_;
     std::unique_ptr<FileAccess> files_;  // before any thread is made
     ProcessMemory memory_;
-    std::atomic<bool> ready_ = false;
-    std::atomic<int> signal_ = 0;
+    ProcessEnd process_end_;
+    std::atomic<bool> ready_ = false, signalled_ = false, vcpu_done_ = false;
+    EndWanted end_{[this] { patience_->set(host_monotonic_time() + patience); }};
     std::optional<SignalWatch> signals_;  // before any other thread is made
+    std::optional<TimeKeeper> patience_;
     Log log_;
     SerialInput serial_input_[2];
     std::optional<Snapshot> snapshot_;  // until the machine has it
@@ -423,6 +466,12 @@ class Run {
 
 }  // namespace
 
-int run(const RunConfig& config) { return Run{config}(); }
+int run(const RunConfig& config) {
+    try {
+        return Run{config}();
+    } catch (const EndedEarly& ended) {
+        return ended.status;
+    }
+}
 
 }  // namespace vellum

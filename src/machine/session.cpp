@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <stdexcept>
 #include <utility>
 
 #include "base/host_error.hpp"
@@ -18,12 +19,13 @@ namespace {
 constexpr Nanoseconds longest_wait = second;  // an idle machine still measures its speed now and then
 }
 
-Session::Session(Machine& machine, FileAccess& files, std::string engine_name, bool host_clock)
+Session::Session(Machine& machine, FileAccess& files, std::string engine_name, bool host_clock, EndWanted& end)
     : machine_{machine},
       files_{files},
       engine_name_{std::move(engine_name)},
       host_clock_{host_clock},
-      keys_{machine.board()} {}
+      keys_{machine.board()},
+      end_{end} {}
 
 void Session::post(std::function<void()> work) {
     {
@@ -35,9 +37,10 @@ void Session::post(std::function<void()> work) {
 }
 
 void Session::end(int exit_status) {
-    post([this, exit_status] {
-        if (!ended_) ended_ = exit_status;
-    });
+    end_.ask(exit_status);
+    machine_.board().cpu().attention.raise(Attention::Stop);
+    std::lock_guard lock{mutex_};  // nobody is between looking and waiting
+    posted_.notify_all();
 }
 
 void Session::pause() {
@@ -61,10 +64,13 @@ void Session::release(Holder who) {
 void Session::save(const std::string& path) {
     machine_.stop();
     std::exception_ptr trouble;
+    // A snapshot that is a part of the ending is not given up for it.
+    Ending ending;
+    if (!end_.asked()) ending = [this] { return end_.asked(); };
     try {
         if (!machine_.board().flush_disks()) throw HostError("disk image: the host could not write all of it");
         machine_.compare_boards();
-        save_snapshot(machine_.board(), files_, path);
+        save_snapshot(machine_.board(), files_, path, std::move(ending));
     } catch (...) {
         trouble = std::current_exception();
     }
@@ -90,7 +96,7 @@ void Session::write_to_free_name(const char* ending, void (Session::*write)(cons
             std::string path = files_.ask(FileWish::FreeName, ending).name;
             (this->*write)(path);
             message = fmt::format("saved {}", path);
-        } catch (const HostError& trouble) {
+        } catch (const std::runtime_error& trouble) {  // HostError or GivenUp
             message = trouble.what();
         }
         std::lock_guard lock{mutex_};
@@ -108,7 +114,7 @@ std::string Session::take_message() {
 
 void Session::do_posted_work() {
     std::unique_lock lock{mutex_};
-    while (!work_.empty() && !ended_) {
+    while (!work_.empty() && !end_.asked()) {
         auto work = std::move(work_.front());
         work_.pop_front();
         lock.unlock();
@@ -123,9 +129,9 @@ void Session::wait(Nanoseconds guest_deadline) {
     std::unique_lock lock{mutex_};
     OccupationScope scope{machine_.board().cpu().occupation, Occupation::Kind::Idle};
     if (holders_ || !host_clock_)  // guest time stands: only posted work changes anything
-        posted_.wait(lock, [this] { return !work_.empty(); });
+        posted_.wait(lock, [this] { return !work_.empty() || end_.asked(); });
     else
-        posted_.wait_for(lock, std::chrono::nanoseconds{span}, [this] { return !work_.empty(); });
+        posted_.wait_for(lock, std::chrono::nanoseconds{span}, [this] { return !work_.empty() || end_.asked(); });
 }
 
 int Session::run() {
@@ -133,11 +139,11 @@ int Session::run() {
     if (holders_ == 0) machine_.start();
     measured_instructions_ = machine_.board().state().instructions;
     measured_at_ = machine_.board().clock().guest_time();
-    while (!ended_) {
+    while (!end_.asked()) {
         // Cleared before the work is looked at: what is posted later raises it again.
         machine_.board().cpu().attention.clear(Attention::Stop);
         do_posted_work();
-        if (ended_) break;
+        if (end_.asked()) break;
         if (holders_) {
             set_state(GuestState::Paused);
             wait(~Nanoseconds{0});
@@ -147,8 +153,7 @@ int Session::run() {
         Machine::Slice slice = machine_.run_slice();
         measure_speed();
         if (slice.kind == Machine::Slice::Kind::Ended) {
-            ended_ = slice.exit_status;
-            guest_ended_ = true;
+            guest_ended_ = end_.ask(slice.exit_status);
         } else if (slice.kind == Machine::Slice::Kind::Idle) {
             set_state(GuestState::Idle);
             wait(slice.until);
@@ -165,7 +170,7 @@ int Session::run() {
     refresh_screens();
     set_state(GuestState::Finished);
     mark_finished();
-    return *ended_;
+    return *end_.status();
 }
 
 // --- screens: drawn by the vCPU thread when somebody asked since the last time

@@ -6,9 +6,9 @@
 #include <deque>
 #include <functional>
 #include <mutex>
-#include <optional>
 
 #include "frontend/frontend.hpp"
+#include "machine/end_wanted.hpp"
 #include "machine/file_access.hpp"
 #include "machine/machine.hpp"
 #include "machine/typist.hpp"
@@ -17,14 +17,15 @@ namespace vellum {
 
 class Session final : public MachineControl {
  public:
-    Session(Machine& machine, FileAccess& files, std::string engine_name, bool host_clock);
+    // `end` outlives the session; others may know of it before there is one.
+    Session(Machine& machine, FileAccess& files, std::string engine_name, bool host_clock, EndWanted& end);
 
     // The vCPU thread's life: returns the exit status.
     int run();
 
     // --- any thread
     void post(std::function<void()> work);  // done on the vCPU thread, in order
-    void end(int exit_status);              // the first status given counts
+    void end(int exit_status);              // the first status given counts; waits for no posted work
     void mark_finished() {                  // the vCPU thread is gone
         finished_ = true;
         finished_.notify_all();
@@ -33,7 +34,8 @@ class Session final : public MachineControl {
     void resume();
 
     // --- vCPU thread, or when that is gone
-    // Writes a snapshot; guest time stands meanwhile. Throws HostError.
+    // Writes a snapshot; guest time stands meanwhile. Throws HostError, and GivenUp when the end is asked for
+    // meanwhile.
     void save(const std::string& path);
     void write_screenshot(const std::string& path);    // throws HostError
     bool guest_ended() const { return guest_ended_; }  // by itself: nothing is left that could go on
@@ -76,7 +78,7 @@ class Session final : public MachineControl {
     mutable std::mutex mutex_;  // posted work, status
     std::condition_variable posted_;
     std::deque<std::function<void()>> work_;
-    std::optional<int> ended_;
+    EndWanted& end_;
     std::string message_;
     bool guest_ended_ = false, started_ = false;
     u8 holders_ = 0;

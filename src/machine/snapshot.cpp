@@ -10,6 +10,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "base/check.hpp"
 #include "base/host_error.hpp"
@@ -111,10 +113,12 @@ void get_ram(SnapshotReader& in, Board& board) {
             std::fill(ram.begin() + static_cast<std::ptrdiff_t>(first),
                       ram.begin() + static_cast<std::ptrdiff_t>(std::min<u64>(end, ram.size())), u8{0});
     u64 pages_there = ram.size() / page_size;
-    for (;;) {
+    for (u64 behind = 0;;) {  // runs ascend, as they are written: each page comes once at most
+
         u64 first = in.get_value<u64>(), pages = in.get_value<u64>();
         if (pages == 0) return;
-        if (first > pages_there || pages > pages_there - first) in.refuse(inner_damage);
+        if (first < behind || first > pages_there || pages > pages_there - first) in.refuse(inner_damage);
+        behind = first + pages;
         in.get(ram.subspan(first * page_size, pages * page_size));
     }
 }
@@ -145,13 +149,15 @@ void put_kept_blocks(SnapshotWriter& out, Board& board) {
 void get_kept_blocks(SnapshotReader& in, Board& board) {
     DrivePlaces places = board.drives();
     std::vector<u8> block(BlockBackend::kept_block);
-    for (;;) {
+    for (std::optional<std::pair<u8, u64>> last;;) {  // these ascend too
         u8 number = in.get_value<u8>();
         if (number == no_place) return;
         u64 offset = in.get_value<u64>();
         BlockBackend* image = number < drive_places ? places[number].medium : nullptr;
         bool good =
             image && image->keeps_writes_apart() && offset < image->size() && offset % BlockBackend::kept_block == 0;
+        good &= !last || *last < std::pair{number, offset};
+        last = {number, offset};
         if (!good) in.refuse(inner_damage);
         auto bytes = kept_part(block, *image, offset);
         in.get(bytes);
@@ -178,7 +184,7 @@ void Snapshot::serialize(Archive& archive, u64& memory_bytes, HostFeatures& feat
     }
 }
 
-void save_snapshot(Board& board, FileAccess& files, const std::string& path) {
+void save_snapshot(Board& board, FileAccess& files, const std::string& path, Ending ending) {
     u64 memory_bytes = board.ram().size();
     HostFeatures features = board.cpu().features;
     std::array<Snapshot::Place, drive_places> places;
@@ -199,7 +205,7 @@ void save_snapshot(Board& board, FileAccess& files, const std::string& path) {
     Snapshot::serialize(machine, memory_bytes, features, places);
     board.serialize(state);
     if (!state.ok()) throw HostError(fmt::format("{}: this machine is more than 100 years old; nothing saved", path));
-    SnapshotWriter out{files, path};
+    SnapshotWriter out{files, path, std::move(ending)};
     put_bytes(out, machine.bytes());
     put_firmware(out, board.firmware());
     put_bytes(out, state.bytes());
@@ -208,8 +214,8 @@ void save_snapshot(Board& board, FileAccess& files, const std::string& path) {
     out.commit();
 }
 
-Snapshot::Snapshot(const std::string& path) : path_{path} {
-    SnapshotReader in{path};
+Snapshot::Snapshot(const std::string& path, Ending ending) : path_{path}, ending_{std::move(ending)} {
+    SnapshotReader in{path, ending_};
     Archive machine = Archive::loader(in.get_bytes(most_machine_bytes));
     serialize(machine, memory_bytes_, features_, places_);
     if (!machine.ok() || !machine.at_end() || memory_bytes_ == 0 || memory_bytes_ % page_size != 0 ||
@@ -258,7 +264,7 @@ void Snapshot::check_fits(const MachineConfig& config, const BoardParts& parts) 
 void Snapshot::load(Board& board) const {
     check(board.ram().size() == memory_bytes_ && board.firmware() == firmware_,
           "a snapshot is loaded into a board that it fits");
-    SnapshotReader in{path_};
+    SnapshotReader in{path_, ending_};
     in.get_bytes(most_machine_bytes);
     get_firmware(in, memory_bytes_);
     Archive state = Archive::loader(in.get_bytes(most_board_bytes));

@@ -6,19 +6,22 @@
 #include <string>
 
 #include "machine/board.hpp"
+#include "machine/end_wanted.hpp"
 #include "machine/file_access.hpp"
 
 namespace vellum {
 
 // Writes the board's state to `path`, whose old contents stay when that fails (HostError naming it). The board does not
-// run meanwhile, and its disks are flushed. Nothing of the board changes.
-void save_snapshot(Board& board, FileAccess& files, const std::string& path);
+// run meanwhile, and its disks are flushed. Nothing of the board changes. Throws GivenUp when `ending` (if given) says
+// that the end is wanted.
+void save_snapshot(Board& board, FileAccess& files, const std::string& path, Ending ending = {});
 
 class Snapshot {
  public:
     // Reads and checks the file. Throws UsageError, one line that names the file and says why, for anything but a
     // whole, undamaged snapshot of this version or an older one.
-    explicit Snapshot(const std::string& path);
+    // Throws GivenUp, here and in load(), when `ending` (if given) says so.
+    explicit Snapshot(const std::string& path, Ending ending = {});
 
     u64 memory_bytes() const { return memory_bytes_; }
     // ROMs and direct boot, as the machine had them. A board that is to load the snapshot is made with these.
@@ -46,12 +49,13 @@ class Snapshot {
         u64 kept_blocks = 0;
     };
 
-    friend void save_snapshot(Board& board, FileAccess& files, const std::string& path);
+    friend void save_snapshot(Board& board, FileAccess& files, const std::string& path, Ending ending);
     static void serialize(Archive& archive, u64& memory_bytes, HostFeatures& features,
                           std::array<Place, drive_places>& places);
     void check_place(std::size_t number, const DrivePlace& now) const;
 
     std::string path_;
+    Ending ending_;
     u64 memory_bytes_ = 0;
     HostFeatures features_;  // none in format 2
     std::array<Place, drive_places> places_;

@@ -29,6 +29,10 @@ struct Header {
 };
 static_assert(sizeof(Header) == snapshot_header_bytes);
 
+void give_up_if(const Ending& ending) {
+    if (ending && ending()) throw GivenUp();
+}
+
 std::span<const u8> checked_part(const Header& header) {
     return {reinterpret_cast<const u8*>(&header.version), checked_bytes};
 }
@@ -83,8 +87,8 @@ struct SnapshotWriter::Compressor {
     ~Compressor() { ZSTD_freeCCtx(context); }
 };
 
-SnapshotWriter::SnapshotWriter(FileAccess& files, const std::string& path)
-    : file_{files, path}, compressor_{std::make_unique<Compressor>()} {
+SnapshotWriter::SnapshotWriter(FileAccess& files, const std::string& path, Ending ending)
+    : file_{files, path}, ending_{std::move(ending)}, compressor_{std::make_unique<Compressor>()} {
     if (!compressor_->context) throw HostError(fmt::format("{}: no memory to compress it", path));
     ZSTD_CCtx_setParameter(compressor_->context, ZSTD_c_compressionLevel, level);
     file_.append(std::array<u8, snapshot_header_bytes>{});
@@ -95,6 +99,7 @@ SnapshotWriter::~SnapshotWriter() = default;
 void SnapshotWriter::compress(std::span<const u8> bytes, bool last) {
     ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
     for (;;) {
+        give_up_if(ending_);
         ZSTD_outBuffer out{compressor_->output.data(), compressor_->output.size(), 0};
         std::size_t left = ZSTD_compressStream2(compressor_->context, &out, &in, last ? ZSTD_e_end : ZSTD_e_continue);
         check(!ZSTD_isError(left), "zstd compresses whatever it is given");
@@ -128,7 +133,8 @@ struct SnapshotReader::Decompressor {
     ~Decompressor() { ZSTD_freeDCtx(context); }
 };
 
-SnapshotReader::SnapshotReader(const std::string& path) : path_{path}, decompressor_{std::make_unique<Decompressor>()} {
+SnapshotReader::SnapshotReader(const std::string& path, Ending ending)
+    : path_{path}, ending_{std::move(ending)}, decompressor_{std::make_unique<Decompressor>()} {
     std::error_code trouble;
     auto status = std::filesystem::status(path, trouble);
     if (!std::filesystem::exists(status)) refuse("there is no such file; check the name");
@@ -170,6 +176,7 @@ void SnapshotReader::check_header() {
     Checksum sum;
     std::vector<u8> bytes(piece);
     for (u64 left = stored; left > 0;) {
+        give_up_if(ending_);
         file_.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(std::min<u64>(left, piece)));
         auto count = static_cast<u64>(file_.gcount());
         if (count == 0) refuse("cannot be read");
@@ -187,6 +194,7 @@ std::size_t SnapshotReader::decompress(std::span<u8> bytes) {
     ZSTD_outBuffer out{bytes.data(), bytes.size(), 0};
     while (out.pos == 0 && !d.frame_ended) {
         if (d.in.pos == d.in.size) {
+            give_up_if(ending_);
             file_.read(reinterpret_cast<char*>(d.input.data()), static_cast<std::streamsize>(d.input.size()));
             d.in.size = static_cast<std::size_t>(file_.gcount());
             d.in.pos = 0;
@@ -201,7 +209,8 @@ std::size_t SnapshotReader::decompress(std::span<u8> bytes) {
 
 void SnapshotReader::get(std::span<u8> bytes) {
     while (!bytes.empty()) {
-        std::size_t count = decompress(bytes);
+        give_up_if(ending_);
+        std::size_t count = decompress(bytes.first(std::min(bytes.size(), piece)));
         if (count == 0) refuse("is damaged: it ends too early; get another copy");
         bytes = bytes.subspan(count);
     }

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/types.hpp"
+#include "machine/end_wanted.hpp"
 #include "machine/file_replacement.hpp"
 
 namespace vellum {
@@ -44,7 +45,8 @@ void check_replaceable(const std::string& path);
 // Replaces the file when everything has been written. Throws HostError naming it.
 class SnapshotWriter {
  public:
-    SnapshotWriter(FileAccess& files, const std::string& path);
+    // Throws GivenUp, from any call, when `ending` (if given) says so: the file of before is as it was.
+    SnapshotWriter(FileAccess& files, const std::string& path, Ending ending = {});
     ~SnapshotWriter();
 
     void put(std::span<const u8> bytes);
@@ -58,6 +60,7 @@ class SnapshotWriter {
     void compress(std::span<const u8> bytes, bool last);
 
     FileReplacement file_;
+    Ending ending_;
     std::unique_ptr<Compressor> compressor_;
     Checksum checksum_;
     u64 stored_ = 0;
@@ -67,7 +70,8 @@ class SnapshotWriter {
 // snapshot of a version we know; later when the stream ends early or holds what it should not.
 class SnapshotReader {
  public:
-    explicit SnapshotReader(const std::string& path);
+    // Throws GivenUp, from any call, when `ending` (if given) says so.
+    explicit SnapshotReader(const std::string& path, Ending ending = {});
     ~SnapshotReader();
 
     void get(std::span<u8> bytes);
@@ -89,6 +93,7 @@ class SnapshotReader {
     std::size_t decompress(std::span<u8> bytes);
 
     std::string path_;
+    Ending ending_;
     std::ifstream file_;
     std::unique_ptr<Decompressor> decompressor_;
 };

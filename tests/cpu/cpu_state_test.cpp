@@ -1,7 +1,11 @@
 // The processor's reset and its part of a snapshot.
 #include <catch2/catch.hpp>
 
+#include <atomic>
+#include <thread>
+
 #include "base/archive.hpp"
+#include "cpu/attention.hpp"
 #include "cpu/fpu.hpp"
 #include "cpu/state.hpp"
 
@@ -115,4 +119,27 @@ TEST_CASE("cpu state: debug traps that wait behind MOV SS are saved, and only th
     CHECK(loaded.debug_traps == 0x4001);
     state.debug_traps = 0x10;
     CHECK_FALSE(load(loaded, state));
+}
+
+TEST_CASE("reset: attention that another thread asks for meanwhile is not lost") {
+    CpuState state;
+    Attention attention{state};
+    constexpr int rounds = 20'000;
+    std::atomic<int> round = 0, answered = 0;
+    std::thread asker{[&] {
+        for (int i = 1; i <= rounds; ++i) {
+            while (round != i) std::this_thread::yield();
+            attention.raise(Attention::Stop);
+            answered = i;
+        }
+    }};
+    int lost = 0;
+    for (int i = 1; i <= rounds; ++i) {
+        attention.clear(Attention::Stop);
+        round = i;
+        while (answered != i) reset(state);
+        lost += attention.reasons() != Attention::Stop || !attention.raised();
+    }
+    asker.join();
+    CHECK(lost == 0);
 }

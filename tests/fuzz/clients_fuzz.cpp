@@ -143,7 +143,8 @@ class Served {
     // Counts, stores and loads; ends up wherever a debugger sends it.
     TinyMachine tiny_{{0x40, 0xA3, 0x00, 0x05, 0x8B, 0x1E, 0x00, 0x05, 0xEB, 0xF6}, small_config()};
     MemoryFiles files_;
-    Session session_{tiny_.machine, files_, "interp", false};
+    EndWanted end_;
+    Session session_{tiny_.machine, files_, "interp", false, end_};
     Typist typist_{tiny_.machine.board()};
     ControlContext context_{session_,
                             files_,

@@ -58,7 +58,8 @@ struct Guest {
     // Counts, stores and loads; ends up wherever the debugger sends it.
     TinyMachine tiny{{0x40, 0xA3, 0x00, 0x05, 0x8B, 0x1E, 0x00, 0x05, 0xEB, 0xF6}};
     std::unique_ptr<FileAccess> files = make_direct_file_access();
-    Session session{tiny.machine, *files, "interp", false};
+    EndWanted end;
+    Session session{tiny.machine, *files, "interp", false, end};
     Typist typist{tiny.machine.board()};
 
     void run_a_little() {

@@ -15,7 +15,8 @@ struct Control {
     TemporaryFolder folder;
     TinyMachine tiny;
     std::unique_ptr<FileAccess> files = make_direct_file_access();
-    Session session{tiny.machine, *files, "interp", false};
+    EndWanted end;
+    Session session{tiny.machine, *files, "interp", false, end};
     Typist typist{tiny.machine.board()};
     ControlContext context{session,
                            *files,

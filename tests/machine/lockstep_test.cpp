@@ -231,7 +231,8 @@ TEST_CASE("lockstep: the A20 gate and resets take effect at the same instruction
 TEST_CASE("lockstep: media are changed in both machines") {
     Lockstep lockstep{halt_for_ever};
     std::unique_ptr<FileAccess> files = make_direct_file_access();
-    Session session{lockstep.machine, *files, "lockstep", false};
+    EndWanted end;
+    Session session{lockstep.machine, *files, "lockstep", false, end};
     Typist typist{lockstep.machine.board()};
     ControlContext context{
         session, *files, lockstep.machine, typist, true, [] { return std::string{}; }, [] { return std::string{}; }};

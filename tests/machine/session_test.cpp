@@ -5,6 +5,7 @@
 #include <future>
 #include <thread>
 
+#include "base/host_error.hpp"
 #include "machine/tiny_machine.hpp"
 
 using namespace vellum;
@@ -17,6 +18,7 @@ constexpr std::initializer_list<u8> spin_for_ever = {0xEB, 0xFE};
 struct Running {
     TinyMachine tiny;
     std::unique_ptr<FileAccess> files = make_direct_file_access();
+    EndWanted end;
     Session session;
     std::future<int> status;
     explicit Running(std::initializer_list<u8> code, ClockKind clock = ClockKind::Host)
@@ -26,7 +28,7 @@ struct Running {
                    config.clock = clock;
                    return config;
                }()},
-          session{tiny.machine, *files, "interp", clock == ClockKind::Host},
+          session{tiny.machine, *files, "interp", clock == ClockKind::Host, end},
           status{std::async(std::launch::async, [this] { return session.run(); })} {}
     ~Running() { session.end(99); }
 
@@ -86,6 +88,50 @@ TEST_CASE("session: the first status given is the one") {
 }
 
 // mov dx,3F8h; mov al,'A'; out dx,al; inc al; out dx,al; mov dx,F4h; out dx,al
+TEST_CASE("session: the end does not wait for posted work, however much there is") {
+    Running r{halt_for_ever};
+    std::promise<void> begun;
+    std::atomic<bool> asked = false;
+    std::atomic<int> done = 0;
+    r.session.post([&] {
+        begun.set_value();
+        while (!asked) std::this_thread::yield();
+    });
+    begun.get_future().wait();
+    for (int i = 0; i < 1000; ++i) r.session.post([&done] { ++done; });
+    r.session.end(7);
+    asked = true;
+    CHECK(r.status.get() == 7);
+    CHECK(done == 0);
+}
+
+TEST_CASE("session: a snapshot that is being written is given up when the end comes, and the one before is whole") {
+    TemporaryFolder folder;
+    std::string path = folder.file("machine");
+    TinyMachine tiny;
+    EndWanted end;
+    // Asks for the end once the new file has been begun.
+    struct EndingAccess final : FileAccess {
+        std::unique_ptr<FileAccess> direct = make_direct_file_access();
+        EndWanted& end;
+        bool ends = false;
+        explicit EndingAccess(EndWanted& e) : end{e} {}
+        FileGrant ask(FileWish wish, const std::string& name) override {
+            if (ends && wish == FileWish::Snapshot) end.ask(143);
+            return direct->ask(wish, name);
+        }
+    } files{end};
+    Session session{tiny.machine, files, "interp", false, end};
+    session.save(path);
+    std::string before = folder.read("machine");
+    files.ends = true;
+    CHECK_THROWS_AS(session.save(path), GivenUp);
+    CHECK(folder.read("machine") == before);
+    CHECK(std::distance(std::filesystem::directory_iterator{std::filesystem::path{path}.parent_path()}, {}) == 1);
+    session.save(path);  // what the ending itself saves is saved
+    CHECK(folder.read("machine") == before);
+}
+
 TEST_CASE("session: the last bytes of a line arrive though the guest ends at once") {
     struct Sink final : ByteSink {
         std::string& text;
@@ -101,7 +147,8 @@ TEST_CASE("session: the last bytes of a line arrive though the guest ends at onc
         Log log;
         Machine machine{config, std::move(parts), log};
         auto files = make_direct_file_access();
-        Session session{machine, *files, "", false};
+        EndWanted end;
+        Session session{machine, *files, "", false, end};
         CHECK(session.run() == exit_status::debug_exit(0x42));
         CHECK(text == "AB");
     }

@@ -1,6 +1,8 @@
 // Guest time, interrupt lines, statistics and the lockstep report: the small parts of a machine.
 #include <catch2/catch.hpp>
 
+#include "base/one_line.hpp"
+#include "machine/end_wanted.hpp"
 #include "machine/guest_clock.hpp"
 #include "machine/isa_lines.hpp"
 #include "machine/state_differences.hpp"
@@ -27,6 +29,41 @@ TEST_CASE("guest clock: on the host's clock time runs only while the machine doe
     clock.start();
     host = 9001;
     CHECK(clock.guest_time() == 501);
+}
+
+TEST_CASE("guest clock: a process that was stopped for hours goes on a few seconds later") {
+    CpuState state;
+    Nanoseconds host = 0;
+    GuestClock clock{ClockKind::Host, state, [&host] { return host; }};
+    clock.start();
+    host += second;
+    CHECK(clock.guest_time() == second);
+    host += 10'000 * second;
+    CHECK(clock.guest_time() == second + GuestClock::longest_step);
+    host += 5;
+    CHECK(clock.guest_time() == second + GuestClock::longest_step + 5);
+    clock.stop();
+    host += 10'000 * second;
+    clock.start();
+    host += 7;
+    CHECK(clock.guest_time() == second + GuestClock::longest_step + 12);
+}
+
+TEST_CASE("end wanted: the first status counts, and is told once") {
+    int told = 0;
+    EndWanted end{[&told] { ++told; }};
+    CHECK_FALSE(end.asked());
+    CHECK_FALSE(end.status().has_value());
+    CHECK(end.ask(0));
+    CHECK_FALSE(end.ask(143));
+    CHECK(end.asked());
+    CHECK(end.status() == 0);
+    CHECK(told == 1);
+}
+
+TEST_CASE("one line: control characters of a message are written out") {
+    CHECK(one_line("--hda a\nb\r\t\x1b[2J\x7f: no") == "--hda a\\nb\\r\\t\\x1b[2J\\x7f: no");
+    CHECK(one_line("\xC3\xA4") == "\xC3\xA4");
 }
 
 TEST_CASE("guest clock: an instruction is a nanosecond, and idling skips to a moment") {
