@@ -20,20 +20,18 @@ void Archive::transfer(void* data, std::size_t size) {
     position_ += size;
 }
 
-u32 Archive::section(std::string_view name, u32 version) {
+void Archive::section(std::string_view name, u32 version) {
     u32 length = static_cast<u32>(name.size());
     (*this)(length);
     if (length != name.size()) {
         ok_ = false;
-        return version;
+        return;
     }
     std::vector<u8> stored(name.begin(), name.end());
     raw(stored);
-    if (!std::equal(stored.begin(), stored.end(), name.begin())) ok_ = false;
     u32 stored_version = version;
     (*this)(stored_version);
-    if (stored_version > version) ok_ = false;
-    return stored_version;
+    if (stored_version != version || !std::equal(stored.begin(), stored.end(), name.begin())) ok_ = false;
 }
 
 }  // namespace vellum

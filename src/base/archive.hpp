@@ -71,8 +71,8 @@ class Archive {
     template <typename... T>
     requires(sizeof...(T) > 1) void operator()(T&... values) { ((*this)(values), ...); }
 
-    // Opens a named, versioned part; another name on load refuses the whole load. Returns the stored version.
-    u32 section(std::string_view name, u32 version);
+    // Opens a named, versioned part; another name or version on load refuses the whole load.
+    void section(std::string_view name, u32 version);
     // Raw bytes of known length (RAM pages, screen memory).
     void raw(std::span<u8> bytes) { transfer(bytes.data(), bytes.size()); }
 

@@ -7,15 +7,18 @@
 namespace vellum {
 
 namespace {
+// How many timers may be started in a row without a step of time, and how far ahead they come to lie behind that.
+constexpr u32 most_at_once = 1000;
+constexpr Nanoseconds put_off = millisecond;
 constexpr Nanoseconds longest_delay = 10 * second;  // of a vCPU thread between two looks at the clock, with much room
-}
+}  // namespace
 
 Timer::Timer(Scheduler& scheduler, std::function<void()> fire)
     : scheduler_{scheduler}, fire_{std::move(fire)}, number_{scheduler.timers_made_++} {}
 
 void Timer::start_at(Nanoseconds deadline) {
     stop();
-    deadline_ = deadline;
+    deadline_ = scheduler_.not_without_end(deadline);
     active_ = true;
     scheduler_.queue_.insert(this);
 }
@@ -57,11 +60,20 @@ void Scheduler::serialize(Archive& a) {
 
 Nanoseconds Scheduler::next_deadline() const { return queue_.empty() ? ~Nanoseconds{0} : (*queue_.begin())->deadline_; }
 
+// Whoever starts a timer again at or before the deadline that is being served, and does so each time, would hold guest
+// time where it is. Devices do not; a state from a file may make one. It goes on a little later then.
+Nanoseconds Scheduler::not_without_end(Nanoseconds deadline) {
+    if (!firing_ || deadline > now_) return deadline;
+    return ++restarted_at_once_ <= most_at_once ? deadline : now_ + put_off;
+}
+
 void Scheduler::advance_to(Nanoseconds time) {
     firing_ = true;
+    restarted_at_once_ = 0;
     while (next_deadline() <= time) {
         Timer* timer = *queue_.begin();
         timer->stop();
+        if (timer->deadline_ > now_) restarted_at_once_ = 0;
         // The source may already have been read past this deadline; for the timer, time stands at its deadline.
         now_ = timer->deadline_;
         timer->fire_();

@@ -59,6 +59,7 @@ class Scheduler {
 
  private:
     friend class Timer;
+    Nanoseconds not_without_end(Nanoseconds deadline);
     struct Earlier {
         bool operator()(const Timer* a, const Timer* b) const;
     };
@@ -66,7 +67,7 @@ class Scheduler {
     mutable Nanoseconds now_ = 0;
     TimeSource* source_ = nullptr;
     bool firing_ = false;
-    u32 timers_made_ = 0;
+    u32 timers_made_ = 0, restarted_at_once_ = 0;
 };
 
 }  // namespace vellum

@@ -55,6 +55,9 @@ void AcpiPm::reset() {
 void AcpiPm::serialize(Archive& a) {
     a.section("acpi pm", 1);
     a(latched_status_, enable_, control_, carries_seen_, gpe_enable_, apm_control_, apm_status_, timer_carry_);
+    if (!a.loading() || carries_seen_ <= timer_ticks() >> timer_top_bit) return;
+    carries_seen_ = timer_ticks() >> timer_top_bit;
+    a.refuse();
 }
 
 void AcpiPm::set_io_base(std::optional<u16> base) {

@@ -24,8 +24,9 @@ void ApicTimer::reset() {
 void ApicTimer::serialize(Archive& a) {
     a(mode_, wanted_, armed_, divide_, initial_, deadline_, start_, event_);
     const bool divisor_missing = armed_ && initial_ == 0;
-    if (a.loading() &&
-        (divisor_missing || mode_ > Mode::TscDeadline || (mode_ == Mode::TscDeadline && !has_deadline_mode()))) {
+    const bool starts_later = static_cast<i64>(scheduler_.now() - start_) < 0;
+    if (a.loading() && (divisor_missing || starts_later || mode_ > Mode::TscDeadline ||
+                        (mode_ == Mode::TscDeadline && !has_deadline_mode()))) {
         a.refuse();
         reset();
     }

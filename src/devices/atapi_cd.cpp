@@ -228,9 +228,10 @@ void AtapiCd::serialize(Archive& a) {
     a(packet_, phase_, sense_.key, sense_.code, sense_.qualifier, reply_size_, reply_sent_, lba_, remaining_);
     a(byte_limit_, by_dma_, attention_, tray_open_, locked_, event_, form_.main, form_.subchannel, audio_ports_);
     u64 most = medium_ ? sectors() : 0;
+    bool packet_fits = phase_ != Phase::Packet || buffer_.size() >= packet_.size();
     bool range = remaining_ == 0 || (lba_ <= most && remaining_ <= most - lba_);
     if (phase_ > Phase::Sectors || event_ > Event::Removed || reply_size_ > buffer_.size() ||
-        reply_sent_ > reply_size_ || !range || !SectorForm::from_packet(form_.main, form_.subchannel) ||
+        reply_sent_ > reply_size_ || !packet_fits || !range || !SectorForm::from_packet(form_.main, form_.subchannel) ||
         form_.bytes() == 0) {
         phase_ = Phase::None;
         remaining_ = reply_size_ = reply_sent_ = 0;

@@ -201,8 +201,13 @@ void Floppy::serialize(Archive& a) {
     a(digital_output_, rate_, tape_, step_rate_, head_load_, configuration_, precompensation_, perpendicular_);
     a(last_end_of_track_, locked_, interrupt_, result_interrupt_, reset_reports_, seek_status_, present_cylinder_,
       id_under_head_, bytes_);
-    bool result_fits = result_length_ <= results_.size() && result_position_ <= result_length_;
-    if (phase_ > Phase::Result || command_length_ >= command_.size() || !result_fits || rate_ > 3) {
+    bool result_fits =
+        result_length_ <= results_.size() &&
+        (phase_ == Phase::Result ? result_position_ < result_length_ : result_position_ <= result_length_);
+    bool reports_fit = reset_reports_ <= seek_status_.size();
+    bool executes = phase_ == Phase::Execution || (!execution_timer_.active() && !bytes_.active);
+    if (phase_ > Phase::Result || command_length_ >= command_.size() || !result_fits || !reports_fit || !executes ||
+        rate_ > 3) {
         begin_reset();
         a.refuse();
     }

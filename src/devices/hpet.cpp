@@ -55,6 +55,9 @@ void Hpet::serialize(Archive& a) {
     a.section("hpet", 1);
     a(config_, status_, count_, start_, timers_);
     for (auto& event : events_) a(event);
+    if (!a.loading() || start_ <= scheduler_.now()) return;
+    start_ = scheduler_.now();
+    a.refuse();
 }
 
 u64 Hpet::counter_at(Nanoseconds now) const {

@@ -80,6 +80,11 @@ void LocalApic::serialize(Archive& a) {
       command_low_, command_high_, task_priority_, error_status_, new_errors_, ext_int_, lint0_level_, lint1_level_,
       timer_);
     if (!a.loading()) return;
+    constexpr u64 base_bits = 0xF'FFFF'F900;  // what a guest can write: address, enabled, bootstrap processor
+    if (base_ & ~base_bits) {
+        base_ &= base_bits;
+        a.refuse();
+    }
     map();
     output_ = false;
     accepted_pic_ = !accepts_pic();  // whoever listens looks again

@@ -20,7 +20,12 @@ void Pit::reset() {
 void Pit::serialize(Archive& a) {
     a.section("pit", 1);
     a(connected_, rise_);
-    for (auto& counter : counters_) a(counter);
+    for (auto& counter : counters_) {
+        a(counter);
+        if (!a.loading() || counter.times_fit(now())) continue;
+        counter.reset(false);
+        a.refuse();
+    }
 }
 
 u32 Pit::read(u32 offset, u8) {

@@ -30,6 +30,11 @@ void PitCounter::serialize(Archive& a) {
     }
 }
 
+bool PitCounter::times_fit(u64 tick) const {
+    constexpr u64 longest_cycle = 0x10000;
+    return origin_ <= tick + 1 && stopped_ <= tick && (switch_at_ == never || switch_at_ <= tick + longest_cycle);
+}
+
 void PitCounter::write_control(u8 control, u64 tick) {
     settle(tick);
     idle_value_ = counting_element(tick);

@@ -22,6 +22,9 @@ class PitCounter {
     void latch_status(u64 tick);
     void set_gate(bool gate, u64 tick);
 
+    // Whether its times are ones that a counter can have at `tick`: a file may hold others.
+    bool times_fit(u64 tick) const;
+
     bool gate() const { return gate_; }
     bool output(u64 tick);
     // The first tick after `tick` at which the output goes from low to high if nobody intervenes, or `never`.

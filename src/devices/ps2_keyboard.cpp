@@ -217,7 +217,7 @@ void Ps2Keyboard::serialize(Archive& a) {
         reported_[usage] = told;
     }
     a(scan_code_set_, key_type_, waiting_for_, typematic_, leds_, repeating_, last_sent_, scanning_);
-    if (scan_code_set_ < 1 || scan_code_set_ > 3) a.refuse();
+    if (scan_code_set_ < 1 || scan_code_set_ > 3 || key_type_ > KeyType::Make || typematic_ > 0x7F) a.refuse();
     if (a.loading() && on_leds_) on_leds_(leds_);
 }
 

@@ -104,9 +104,13 @@ void Rtc::serialize(Archive& a) {
     index_ &= 0x7F;
     weekday_shift_ %= 7;
     constexpr i64 far = i64{1} << 42;  // no guest can set a later time
-    if (a.loading() && (origin_seconds_ < -far || origin_seconds_ > far)) {
+    // A second may begin half a second after the divider is released; nothing else lies in the future.
+    const Nanoseconds now = scheduler_.now();
+    const bool times_fit = origin_ <= now + second && collected_ <= now;
+    if (a.loading() && (origin_seconds_ < -far || origin_seconds_ > far || !times_fit)) {
         a.refuse();
         origin_seconds_ = 0;
+        origin_ = collected_ = now;
     }
 }
 

@@ -171,11 +171,9 @@ void get_kept_blocks(SnapshotReader& in, Board& board) {
 
 void Snapshot::serialize(Archive& archive, u64& memory_bytes, HostFeatures& features,
                          std::array<Place, drive_places>& places) {
-    constexpr u32 with_features = 2;
-    u32 version = archive.section("machine", with_features);
+    archive.section("machine", 2);
     archive(memory_bytes);
-    if (version >= with_features)
-        for (const HostFeatureName& feature : host_feature_names) archive(features.*feature.offered);
+    for (const HostFeatureName& feature : host_feature_names) archive(features.*feature.offered);
     for (Place& place : places) {
         archive(place.drive, place.medium, place.size, place.modified, place.kept_blocks);
         std::vector<u8> path(place.path.begin(), place.path.end());

@@ -57,7 +57,7 @@ class Snapshot {
     std::string path_;
     Ending ending_;
     u64 memory_bytes_ = 0;
-    HostFeatures features_;  // none in format 2
+    HostFeatures features_;
     std::array<Place, drive_places> places_;
     Firmware firmware_;
 };

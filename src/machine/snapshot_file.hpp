@@ -22,8 +22,8 @@
 
 namespace vellum {
 
-constexpr u32 snapshot_version = 3;
-constexpr u32 oldest_snapshot_version = 2;  // that is still read: it knows of no features of the host (snapshot.cpp)
+constexpr u32 snapshot_version = 4;
+constexpr u32 oldest_snapshot_version = 4;  // that is still read: chips of earlier ones had other states
 constexpr std::size_t snapshot_header_bytes = 40;
 
 // Eight bytes at a time; any change of a single word changes the sum.

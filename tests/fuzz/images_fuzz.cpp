@@ -22,8 +22,8 @@ using namespace vellum::fuzz;
 
 namespace {
 
-enum class Kind : u8 { Kernel, Disk, SnapshotFile, SnapshotParts, BoardState };
-constexpr u8 kinds = 5;
+enum class Kind : u8 { Kernel, Disk, SnapshotFile, SnapshotParts, BoardState, ChipStates };
+constexpr u8 kinds = 6;
 
 constexpr u64 mebibyte = 1u << 20;
 
@@ -244,6 +244,50 @@ void snapshot_parts(Input& in) {
     restore(path, in);
 }
 
+// Where the chips' states begin in the board's archive: each has its name and a version in front, as Archive::section
+// writes them.
+std::vector<std::size_t> find_sections(const std::vector<u8>& board) {
+    std::vector<std::size_t> starts;
+    auto word = [&board](std::size_t at) {
+        u32 value = 0;
+        std::memcpy(&value, &board[at], sizeof value);
+        return value;
+    };
+    for (std::size_t at = 0; at + 8 < board.size(); ++at) {
+        u32 length = word(at);
+        if (length < 3 || length > 24 || at + 8 + length > board.size()) continue;
+        auto name = board.begin() + static_cast<std::ptrdiff_t>(at + 4);
+        bool text = std::all_of(name, name + length, [](u8 c) {
+            return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == ' ' || c == '_';
+        });
+        if (text && word(at + 4 + length) < 10) starts.push_back(at + 8 + length);
+    }
+    starts.push_back(board.size());
+    return starts;
+}
+
+// Changes inside of the chips' states, in a file whose checksum is right: how many, and for each the chip, the offset
+// in its state, the length and the bytes.
+void chip_states(Input& in) {
+    static const std::vector<std::size_t> starts = find_sections(good_parts()[2]);
+    Parts parts = good_parts();
+    for (u32 count = in.byte() & 15; count > 0 && !in.empty(); --count) {
+        std::size_t chip = in.byte() % (starts.size() - 1);
+        std::size_t size = starts[chip + 1] - starts[chip], offset = in.take<u16>() % std::max<std::size_t>(size, 1);
+        auto bytes = in.bytes(in.byte() & 15);
+        bytes = bytes.first(std::min(bytes.size(), size - std::min(size, offset)));
+        std::copy(bytes.begin(), bytes.end(), parts[2].begin() + static_cast<std::ptrdiff_t>(starts[chip] + offset));
+    }
+    std::string path = files().path("snapshot");
+    {
+        auto access = make_direct_file_access();
+        SnapshotWriter out{*access, path};
+        for (const auto& part : parts) out.put(part);
+        out.commit();
+    }
+    restore(path, in);
+}
+
 // The state of the board alone, without the file around it; then a board that has loaded it.
 void board_state(Input& in) {
     const Parts& parts = good_parts();
@@ -268,6 +312,7 @@ extern "C" int LLVMFuzzerTestOneInput(const u8* data, std::size_t size) {
             case Kind::SnapshotFile: snapshot_file(in); break;
             case Kind::SnapshotParts: snapshot_parts(in); break;
             case Kind::BoardState: board_state(in); break;
+            case Kind::ChipStates: chip_states(in); break;
         }
     } catch (const UsageError& refusal) {
         expect_one_line(refusal.what());

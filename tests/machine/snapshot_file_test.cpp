@@ -23,42 +23,6 @@ struct Fresh {
 };
 
 // False at the end of the stream.
-bool read_one(SnapshotReader& in, u8& byte) {
-    try {
-        in.get({&byte, 1});
-        return true;
-    } catch (const UsageError&) {
-        return false;
-    }
-}
-
-// The same machine as it was written before format 3: no features behind the size of memory, in section "machine".
-void rewrite_as_format_2(const std::string& from, const std::string& to) {
-    constexpr u64 most = 4 << 20;
-    constexpr std::size_t features_at = 4 + 7 + 4 + 8, version_at = 4 + 7;
-    {
-        SnapshotReader in{from};
-        auto files = make_direct_file_access();
-        SnapshotWriter out{*files, to};
-        std::vector<u8> machine = in.get_bytes(most);
-        machine[version_at] = 1;
-        auto features = machine.begin() + features_at;
-        machine.erase(features, features + std::size(host_feature_names));
-        out.put_value(u64{machine.size()});
-        out.put(machine);
-        for (u8 byte = 0; read_one(in, byte);) out.put({&byte, 1});
-        out.commit();
-    }
-    std::vector<u8> bytes = contents(to);
-    bytes[16] = 2;
-    Checksum sum;
-    sum.add(std::span{bytes}.subspan(snapshot_header_bytes));
-    sum.add(std::span{bytes}.subspan(16, 16));
-    u64 value = sum.value();
-    std::memcpy(&bytes[32], &value, sizeof value);
-    write(to, bytes);
-}
-
 }  // namespace
 
 TEST_CASE("snapshot: a file that is cut off anywhere is refused") {
@@ -106,18 +70,6 @@ TEST_CASE("snapshot: foreign, longer and newer files are refused, each in its ow
     CHECK_THAT(fresh.refusal_of(text), Contains("is not a snapshot of Vellum"));
     CHECK_THAT(refusal(fresh.folder.file("none")), Contains("there is no such file"));
     CHECK_THAT(refusal(fresh.folder.file("")), Contains("is no file"));
-}
-
-TEST_CASE("snapshot: a file of format 2, which says nothing of the host's features, fits every host") {
-    Folder folder;
-    std::string today = folder.file("today"), earlier = folder.file("earlier");
-    MachineConfig config = configuration(EngineKind::Interp);
-    WholeMachine original{config, parts_for(Guest::Firmware, config)};
-    original.save(today);
-    rewrite_as_format_2(today, earlier);
-    Snapshot{earlier}.check_fits(config, parts_for(earlier, config));
-    WholeMachine restored = WholeMachine::restored(EngineKind::Interp, earlier);
-    require_equal(restored, original);
 }
 
 TEST_CASE("snapshot: a host that lacks what the machine's processor had is refused, and one that has more is not") {
