@@ -1,4 +1,4 @@
-// How often clients (scripts, debuggers) may interrupt the machine: one request at a time, and between two of them the
+// How often clients (scripts, debuggers) may interrupt a machine: one request at a time, and between two of them the
 // guest gets as long as the last one took. However many clients ask however fast, half of the time is the guest's.
 #pragma once
 
@@ -16,13 +16,17 @@ class ClientPace {
     // heard soon.
     static constexpr Nanoseconds shortest_rest = 100 * microsecond, longest_rest = 100 * millisecond;
 
-    // When the next request may begin; nothing while one is under way.
-    std::optional<Nanoseconds> next() const {
+    enum class Who : u8 { Script, Debugger };
+
+    // When the next request may begin; nothing while one is under way. Who was the last comes a little later, so that
+    // the other one is not always behind.
+    std::optional<Nanoseconds> next(Who who) const {
         if (busy_) return std::nullopt;
-        return rest_until_.load();
+        return rest_until_ + (who == last_ ? shortest_rest : 0);
     }
-    bool may_begin(Nanoseconds now) const { return next().value_or(now + 1) <= now; }
-    void begin(Nanoseconds now) {
+    bool may_begin(Who who, Nanoseconds now) const { return next(who).value_or(now + 1) <= now; }
+    void begin(Who who, Nanoseconds now) {
+        last_ = who;
         began_ = now;
         busy_ = true;
     }
@@ -32,6 +36,7 @@ class ClientPace {
     }
 
  private:
+    Who last_ = Who::Script;  // of those who ask: one thread
     std::atomic<bool> busy_ = false;
     std::atomic<Nanoseconds> began_ = 0, rest_until_ = 0;
 };

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "devices/byte_sink.hpp"
+#include "machine/client_pace.hpp"
 #include "machine/config.hpp"
 #include "machine/end_wanted.hpp"
 #include "machine/event_loop.hpp"
@@ -46,8 +47,8 @@ class GdbListener {
         std::function<void(Turn)> received;
         std::function<void()> disconnected;
     };
-    void serve(EventLoop& loop, Events events);  // once
-    void send(std::string_view bytes);           // any thread; dropped when nobody is connected
+    void serve(EventLoop& loop, ClientPace& pace, Events events);  // once
+    void send(std::string_view bytes);                             // any thread; dropped when nobody is connected
 
  private:
     struct Impl;
@@ -63,8 +64,8 @@ class LineServer {
     using OnLine = std::function<void(std::string line, Reply reply)>;
     // A line that does not wait for other clients' answers.
     using Overtakes = std::function<bool(const std::string& line)>;
-    LineServer(const std::string& option, const std::string& path, EventLoop& loop, FileAccess& files, OnLine on_line,
-               Overtakes overtakes = {});
+    LineServer(const std::string& option, const std::string& path, EventLoop& loop, ClientPace& pace, FileAccess& files,
+               OnLine on_line, Overtakes overtakes = {});
     ~LineServer();
 
  private:

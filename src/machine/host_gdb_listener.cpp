@@ -7,7 +7,6 @@
 #include <mutex>
 #include <vector>
 
-#include "machine/client_pace.hpp"
 #include "machine/client_socket.hpp"
 #include "machine/endpoints.hpp"
 #include "machine/gdb_packet.hpp"
@@ -57,9 +56,9 @@ struct GdbListener::Impl : std::enable_shared_from_this<GdbListener::Impl> {
     FileAccess& files;
     Listener listener;
     PeerUsers users;
-    EventLoop* loop = nullptr;  // from serve() on
+    EventLoop* loop = nullptr;  // this and the following from serve() on
+    ClientPace* pace = nullptr;
     Events events;
-    ClientPace pace;
     Nanoseconds accept_at = 0;  // when one who leaves has gone
     std::mutex mutex;           // of the pointer
     std::shared_ptr<Client> client;
@@ -103,7 +102,7 @@ struct GdbListener::Impl : std::enable_shared_from_this<GdbListener::Impl> {
 
     Interest interest_in(const Client& one) const {
         Interest interest = one.socket.interest(one.wants_input());
-        if (one.has_request()) interest.at = pace.next();
+        if (one.has_request()) interest.at = pace->next(ClientPace::Who::Debugger);
         if (one.finished()) interest.at = 0;
         return interest;
     }
@@ -131,8 +130,8 @@ struct GdbListener::Impl : std::enable_shared_from_this<GdbListener::Impl> {
 
     void take_turn(const std::shared_ptr<Client>& one) {
         Nanoseconds now = host_monotonic_time();
-        if (!one->has_request() || !pace.may_begin(now)) return;
-        pace.begin(now);
+        if (!one->has_request() || !pace->may_begin(ClientPace::Who::Debugger, now)) return;
+        pace->begin(ClientPace::Who::Debugger, now);
         one->in_turn = true;
         events.received([self = shared_from_this(), one](const Take& take) {
             std::span<const u8> rest = one->said;
@@ -140,7 +139,7 @@ struct GdbListener::Impl : std::enable_shared_from_this<GdbListener::Impl> {
             while (!rest.empty() && one->socket.has_room() && host_monotonic_time() < end)
                 rest = rest.subspan(take(rest));
             one->said.erase(one->said.begin(), one->said.end() - static_cast<std::ptrdiff_t>(rest.size()));
-            self->pace.end(host_monotonic_time());
+            self->pace->end(host_monotonic_time());
             one->in_turn = false;
             self->loop->look_again();
         });
@@ -151,8 +150,9 @@ GdbListener::GdbListener(const GdbPlace& place, FileAccess& files) : impl_{std::
 
 GdbListener::~GdbListener() { impl_->listener.close(impl_->files); }
 
-void GdbListener::serve(EventLoop& loop, Events events) {
+void GdbListener::serve(EventLoop& loop, ClientPace& pace, Events events) {
     impl_->loop = &loop;
+    impl_->pace = &pace;
     impl_->events = std::move(events);
     loop.watch(
         impl_->listener.number(), [impl = impl_] { return impl->look(); }, [impl = impl_] { return impl->interest(); });

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <list>
 
-#include "machine/client_pace.hpp"
 #include "machine/client_socket.hpp"
 #include "machine/endpoints.hpp"
 #include "machine/host_process.hpp"
@@ -49,15 +48,16 @@ struct Client {
 }  // namespace
 
 struct LineServer::Impl : std::enable_shared_from_this<LineServer::Impl> {
-    Impl(const std::string& option, const std::string& path, EventLoop& event_loop, FileAccess& file_access)
-        : loop{event_loop}, files{file_access}, listener{option, path} {}
+    Impl(const std::string& option, const std::string& path, EventLoop& event_loop, ClientPace& of_machine,
+         FileAccess& file_access)
+        : loop{event_loop}, pace{of_machine}, files{file_access}, listener{option, path} {}
 
     EventLoop& loop;
+    ClientPace& pace;
     FileAccess& files;
     Listener listener;
     OnLine on_line;
     Overtakes overtakes;
-    ClientPace pace;
     std::list<std::shared_ptr<Client>> clients;  // who was served last is the last; the loop's thread only
 
     bool may_overtake(const Client& client) const {
@@ -66,7 +66,7 @@ struct LineServer::Impl : std::enable_shared_from_this<LineServer::Impl> {
 
     Interest interest() const {
         Interest interest = listener.interest();
-        auto next = pace.next();
+        auto next = pace.next(ClientPace::Who::Script);
         for (auto& client : clients) {
             if (client->has_request() && next) interest.at = std::min(*next, interest.at.value_or(*next));
             if (may_overtake(*client)) interest.at = 0;
@@ -109,9 +109,9 @@ struct LineServer::Impl : std::enable_shared_from_this<LineServer::Impl> {
             if (may_overtake(*client)) ask(client);
         Nanoseconds now = host_monotonic_time();
         auto next = std::find_if(clients.begin(), clients.end(), [](auto& client) { return client->has_request(); });
-        if (next == clients.end() || !pace.may_begin(now)) return;
+        if (next == clients.end() || !pace.may_begin(ClientPace::Who::Script, now)) return;
         clients.splice(clients.end(), clients, next);
-        pace.begin(now);
+        pace.begin(ClientPace::Who::Script, now);
         ask(clients.back(), [this] { pace.end(host_monotonic_time()); });
     }
 
@@ -128,9 +128,9 @@ struct LineServer::Impl : std::enable_shared_from_this<LineServer::Impl> {
     }
 };
 
-LineServer::LineServer(const std::string& option, const std::string& path, EventLoop& loop, FileAccess& files,
-                       OnLine on_line, Overtakes overtakes)
-    : impl_{std::make_shared<Impl>(option, path, loop, files)} {
+LineServer::LineServer(const std::string& option, const std::string& path, EventLoop& loop, ClientPace& pace,
+                       FileAccess& files, OnLine on_line, Overtakes overtakes)
+    : impl_{std::make_shared<Impl>(option, path, loop, pace, files)} {
     impl_->on_line = std::move(on_line);
     impl_->overtakes = std::move(overtakes);
     loop.watch(

@@ -323,7 +323,7 @@ class Run {
 
     void open_control() {
         control_.emplace(
-            "--control", config_.control->path, *loop_, *files_,
+            "--control", config_.control->path, *loop_, pace_, *files_,
             [this](std::string line, Reply reply) { on_command(std::move(line), std::move(reply)); }, ends_run);
     }
 
@@ -379,13 +379,14 @@ class Run {
                                                [this] { session_->end(exit_status::ok); }});
         session_->on_debug_stop = [this] { debugger_->stopped(); };
         debugger_door_->serve(
-            *loop_, {[this] { session_->post([this] { debugger_->connected(); }); },
-                     [this](GdbListener::Turn turn) {
-                         session_->post([this, turn = std::move(turn)] {
-                             turn([this](std::span<const u8> bytes) { return debugger_->receive_next(bytes); });
-                         });
-                     },
-                     [this] { session_->post([this] { debugger_->disconnected(); }); }});
+            *loop_, pace_,
+            {[this] { session_->post([this] { debugger_->connected(); }); },
+             [this](GdbListener::Turn turn) {
+                 session_->post([this, turn = std::move(turn)] {
+                     turn([this](std::span<const u8> bytes) { return debugger_->receive_next(bytes); });
+                 });
+             },
+             [this] { session_->post([this] { debugger_->disconnected(); }); }});
     }
 
     // The second signal does not wait for anybody.
@@ -448,6 +449,7 @@ class Run {
     Log log_;
     SerialInput serial_input_[2];
     std::optional<Snapshot> snapshot_;  // until the machine has it
+    ClientPace pace_;
     std::unique_ptr<EventLoop> loop_;
     std::unique_ptr<Frontend> frontend_;
     std::unique_ptr<CodeObserver> code_names_;  // --perf

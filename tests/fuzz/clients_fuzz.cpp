@@ -80,15 +80,16 @@ class Served {
     Served() {
         server_.connected();
         server_.disconnected();
-        door_.serve(loop_, {[this] { post([this] { server_.connected(); }); },
-                            [this](GdbListener::Turn turn) {
-                                expect(++turns_ == 1, "a debugger has two turns at once");
-                                post([this, turn = std::move(turn)] {
-                                    --turns_;
-                                    turn([this](std::span<const u8> bytes) { return server_.receive_next(bytes); });
-                                });
-                            },
-                            [this] { post([this] { server_.disconnected(); }); }});
+        door_.serve(loop_, pace_,
+                    {[this] { post([this] { server_.connected(); }); },
+                     [this](GdbListener::Turn turn) {
+                         expect(++under_way_ == 1, "two requests are under way at once");
+                         post([this, turn = std::move(turn)] {
+                             --under_way_;
+                             turn([this](std::span<const u8> bytes) { return server_.receive_next(bytes); });
+                         });
+                     },
+                     [this] { post([this] { server_.disconnected(); }); }});
     }
 
     void look() { loop_.turn(); }
@@ -110,9 +111,9 @@ class Served {
 
     void on_line(std::string line, Reply reply) {
         if (ends_run(line)) return reply("ok\n");
-        expect(++lines_ == 1, "two commands are under way at once");
+        expect(++under_way_ == 1, "two requests are under way at once");
         post([this, line = std::move(line), reply = std::move(reply)] {
-            --lines_;
+            --under_way_;
             reply(answer_to(line));
         });
     }
@@ -154,17 +155,19 @@ class Served {
                             [] { return std::string{"{}\n"}; },
                             [] { return std::string(3000, 't') + "\n"; }};
     std::deque<std::function<void()>> work_;
-    u32 lines_ = 0, turns_ = 0, files_written_ = 0;
+    u32 under_way_ = 0, files_written_ = 0;
     bool running_ = true;
     GdbTarget target_{tiny_.machine, true};
     GdbListener door_{{0, places().door}, files_};
     GdbServer server_{target_,
                       {[this](std::string_view bytes) { door_.send(bytes); }, [this] { running_ = false; },
                        [this] { running_ = true; }, [] {}}};
+    ClientPace pace_;
     EventLoop loop_{EventLoop::ByHand{}};
     LineServer control_{"--control",
                         places().control,
                         loop_,
+                        pace_,
                         files_,
                         [this](std::string line, Reply reply) { on_line(std::move(line), std::move(reply)); },
                         [](const std::string& line) { return ends_run(line); }};

@@ -91,9 +91,11 @@ TEST_CASE("endpoints: input that is not wanted stays outside until it is") {
 TEST_CASE("endpoints: control lines arrive one by one and are answered to who sent them") {
     TemporaryFolder folder;
     auto files = make_direct_file_access();
+    ClientPace pace;
     EventLoop loop;
-    LineServer server{"--control", folder.file("control"), loop, *files,
-                      [](std::string line, Reply reply) { reply("<" + line + ">\n"); }};
+    LineServer server{"--control", folder.file("control"),
+                      loop,        pace,
+                      *files,      [](std::string line, Reply reply) { reply("<" + line + ">\n"); }};
     Client first{folder.file("control")}, second{folder.file("control")};
     first.say("one\ntw");
     CHECK(first.hear(6) == "<one>\n");

@@ -23,12 +23,13 @@ constexpr std::string_view packet = "$g#67";
 // A listener whose machine answers each packet with `answer`, or keeps all turns to itself.
 struct Door {
     explicit Door(std::string text = "+$OK#9a", bool takes_turns = true) : answer{std::move(text)} {
-        listener.serve(loop, {[this] { events.add("C"); },
-                              [this, takes_turns](GdbListener::Turn turn) {
-                                  ++turns;
-                                  if (takes_turns) turn([this](auto bytes) { return take(bytes); });
-                              },
-                              [this] { events.add("D"); }});
+        listener.serve(loop, pace,
+                       {[this] { events.add("C"); },
+                        [this, takes_turns](GdbListener::Turn turn) {
+                            ++turns;
+                            if (takes_turns) turn([this](auto bytes) { return take(bytes); });
+                        },
+                        [this] { events.add("D"); }});
     }
     std::size_t take(std::span<const u8> bytes) {
         for (std::size_t i = 0; i < bytes.size(); ++i)
@@ -49,6 +50,7 @@ struct Door {
     GdbReader reader;
     std::atomic<std::size_t> turns = 0, packets = 0;
     GdbListener listener{{0, path}, *files};
+    ClientPace pace;
     EventLoop loop;  // goes first
 };
 
@@ -162,9 +164,10 @@ TEST_CASE("gdb listener: what another user sends to the port is not heard") {
     u16 port = free_port();
     auto files = make_direct_file_access();
     GdbListener listener{{port, ""}, *files};
+    ClientPace pace;
     EventLoop loop;
     listener.serve(
-        loop,
+        loop, pace,
         {[&] { ++heard; },
          [&](GdbListener::Turn turn) { turn([&](auto bytes) { return listener.send("+"), bytes.size(); }); }, [] {}});
     constexpr uid_t nobody = 65534;

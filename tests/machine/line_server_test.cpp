@@ -51,6 +51,7 @@ struct Control {
     TemporaryFolder folder;
     std::string path = folder.file("control");
     std::unique_ptr<FileAccess> files = make_direct_file_access();
+    ClientPace pace;
 };
 
 const std::string line = std::string(63, 'x') + "\n";
@@ -61,8 +62,10 @@ TEST_CASE("control socket: a client that floods has one line under way, and is n
     Control control;
     Asked asked;
     EventLoop loop;
-    LineServer server{"--control", control.path, loop, *control.files,
-                      [&](std::string text, Reply reply) { asked.add(std::move(text), std::move(reply)); }};
+    LineServer server{
+        "--control",    control.path,
+        loop,           control.pace,
+        *control.files, [&](std::string text, Reply reply) { asked.add(std::move(text), std::move(reply)); }};
     Client client{control.path};
     CHECK(client.flood(line, far_too_much) < kernel_keeps);
     CHECK(asked.count() == 1);
@@ -76,7 +79,7 @@ TEST_CASE("control socket: a client that does not read its answers is asked no m
     const std::string answer = std::string(4095, 'a') + "\n";
     std::atomic<std::size_t> answers = 0;
     EventLoop loop;
-    LineServer server{"--control", control.path, loop, *control.files, [&](std::string, Reply reply) {
+    LineServer server{"--control", control.path, loop, control.pace, *control.files, [&](std::string, Reply reply) {
                           ++answers;
                           reply(answer);
                       }};
@@ -92,8 +95,8 @@ TEST_CASE("control socket: a client that does not read its answers is asked no m
 TEST_CASE("control socket: a client that only reads on gets what it asked for before") {
     Control control;
     EventLoop loop;
-    LineServer server{"--control", control.path, loop, *control.files,
-                      [](std::string text, Reply reply) { reply(text + "\n"); }};
+    LineServer server{"--control",  control.path,   loop,
+                      control.pace, *control.files, [](std::string text, Reply reply) { reply(text + "\n"); }};
     Client client{control.path};
     client.say("one\ntwo\nthree\n");
     client.says_no_more();
@@ -107,6 +110,7 @@ TEST_CASE("control socket: clients have their turns one after the other, and qui
     LineServer server{"--control",
                       control.path,
                       loop,
+                      control.pace,
                       *control.files,
                       [&](std::string text, Reply reply) {
                           (text == "quit" ? overtaken : asked).add(std::move(text), std::move(reply));
@@ -130,6 +134,7 @@ TEST_CASE("control socket: quit waits for what its own client asked before, and 
     LineServer server{"--control",
                       control.path,
                       loop,
+                      control.pace,
                       *control.files,
                       [&](std::string text, Reply reply) {
                           (text == "quit" ? overtaken : asked).add(std::move(text), std::move(reply));
@@ -150,7 +155,8 @@ TEST_CASE("control socket: quit waits for what its own client asked before, and 
 TEST_CASE("control socket: the ninth client is told that there are enough, and one that goes makes room") {
     Control control;
     EventLoop loop;
-    LineServer server{"--control", control.path, loop, *control.files, [](std::string, Reply reply) { reply("ok\n"); }};
+    LineServer server{"--control",  control.path,   loop,
+                      control.pace, *control.files, [](std::string, Reply reply) { reply("ok\n"); }};
     auto greeted = [&] {
         auto client = std::make_unique<Client>(control.path);
         client->say("\n");
@@ -168,8 +174,8 @@ TEST_CASE("control socket: the ninth client is told that there are enough, and o
 TEST_CASE("control socket: listening survives a time without descriptors") {
     Control control;
     EventLoop loop;
-    LineServer server{"--control", control.path, loop, *control.files,
-                      [](std::string text, Reply reply) { reply(text + "\n"); }};
+    LineServer server{"--control",  control.path,   loop,
+                      control.pace, *control.files, [](std::string text, Reply reply) { reply(text + "\n"); }};
     Client first{control.path};
     first.say("one\n");
     REQUIRE(first.hear(4) == "one\n");
