@@ -73,7 +73,6 @@ bool is_bit_string(const HostOpcode& o) {
 // 66, F2 and F3 as the host must see them: the guest's operand size, or a mandatory prefix of the opcode.
 HostOpcode opcode_of(const Instruction& in) {
     HostOpcode o{in.opcode_map, in.opcode};
-    o.lock = in.lock;
     if (in.names_vector) {
         o.p66 = in.operand_size_prefix;
         o.pF2 = in.repne;
@@ -102,8 +101,42 @@ HostOpcode opcode_of(const Instruction& in) {
 
 // High-byte registers cannot be named beside REX: AL and AH change places around the instruction.
 bool BlockEmitter::must_swap() const {
-    return in().has_memory && in().names_high_byte &&
-           !(mode_.use(in().memory.segment) == SegmentUse::Flat && in().address_size == 4 && in().memory.base != 4);
+    if (!in().has_memory || !in().names_high_byte) return false;
+    bool without_rex =
+        mode_.use(in().memory.segment) == SegmentUse::Flat && in().address_size == 4 && in().memory.base != 4;
+    return !without_rex || exchanges();
+}
+
+// XCHG with memory locks without being asked to: where nobody else sees the memory, a load and a store do it
+// (docs/decisions/private-memory.md).
+bool BlockEmitter::exchanges() const {
+    return config_.memory_is_private && in().mnemonic == ZYDIS_MNEMONIC_XCHG && in().has_memory;
+}
+
+// The register changes last: until then the fault handler may begin again.
+void BlockEmitter::emit_exchange(u8 reg, const HostMem& memory) {
+    switch (memory_bytes()) {
+        case 1:
+            e_.load8(r11, memory);
+            e_.store8(memory, reg);
+            return e_.op({.code = 0x8A, .force_rex = true}, reg, r11);
+        case 2:
+            e_.load16(r11, memory);
+            e_.store16(memory, reg);
+            return e_.op({.code = 0x8B, .p66 = true}, reg, r11);
+        default:
+            e_.load32(r11, memory);
+            e_.store32(memory, reg);
+            return e_.mov32(reg, r11);
+    }
+}
+
+void BlockEmitter::emit_access(const HostOpcode& opcode, u8 reg, const HostMem& memory, std::span<const u8> tail) {
+    if (exchanges()) return emit_exchange(reg, memory);
+    HostOpcode o = opcode;
+    o.lock = in().lock && may_lock(in());
+    e_.op(o, reg, memory);
+    e_.raw(tail);
 }
 
 // MOV r,ESP; ADD ESP,imm; SUB ESP,imm; LEA comes by emit_lea. True: done, without touching r12.
@@ -199,9 +232,9 @@ void BlockEmitter::emit_modrm() {
     }
     if (!must_swap()) {
         bool by_gs = i.names_high_byte || is_bit_string(o);  // the only form without REX; the one that wraps
-        HostMem memory = by_gs ? window_operand() : memory_operand(memory_bytes());
-        e_.op(o, reg, memory);
-        e_.raw(tail);
+        HostMem memory = by_gs ? window_operand() : memory_operand(memory_bytes(), may_lock(i));
+        if (may_lock(i)) leave_if_over_line(memory_bytes());
+        emit_access(o, reg, memory, tail);
         if (must_set_overflow()) set_overflow_of_memory(memory);
         return;
     }
@@ -209,8 +242,7 @@ void BlockEmitter::emit_modrm() {
     u8 exchanged = reg - 4;  // the register whose high byte the instruction names
     e_.op({0, 0x86}, exchanged, reg);
     note_side_entry(exchanged);
-    e_.op(o, exchanged, memory);
-    e_.raw(tail);
+    emit_access(o, exchanged, memory, tail);
     e_.op({0, 0x86}, exchanged, reg);
     note_side_entry();
 }
@@ -220,6 +252,7 @@ void BlockEmitter::emit_checked_store() {
     flush_stack_pointer();
     note_side_entry();
     effective_address();
+    if (may_lock(in())) leave_if_over_line(memory_bytes());
     ExitSite* site = new_interpreter_exit();
     site->adaptive = true;
     site->stored_bytes = static_cast<u8>(memory_bytes());
@@ -232,8 +265,7 @@ void BlockEmitter::emit_checked_store() {
     if (absolute) o.code = static_cast<u8>(0x88 | (i.opcode & 1));
     if (o.map == 0 && o.code == 0x82) o.code = 0x80;
     o.immediate_bytes = static_cast<u8>(tail.size());
-    e_.op(o, absolute ? u8{0} : static_cast<u8>((i.modrm >> 3) & 7), HostMem::at(r8));
-    e_.raw(tail);
+    emit_access(o, absolute ? u8{0} : static_cast<u8>((i.modrm >> 3) & 7), HostMem::at(r8), tail);
 }
 
 }  // namespace vellum
