@@ -250,6 +250,69 @@ TEST_CASE("locked accesses: XCHG with memory gives what the interpreter gives, f
                 }
 }
 
+TEST_CASE("locked accesses: XADD and CMPXCHG give what the interpreter gives, for every size and register",
+          "[jit][locked]") {
+    struct Row {
+        u8 prefix, opcode;
+        bool equal;
+    };
+    Row row = GENERATE(Row{0x3E, 0xC0, false}, Row{0x66, 0xC1, false}, Row{0xF0, 0xC1, false}, Row{0x3E, 0xB0, true},
+                       Row{0xF0, 0xB0, false}, Row{0x66, 0xB1, true}, Row{0x66, 0xB1, false}, Row{0xF0, 0xB1, true},
+                       Row{0x3E, 0xB1, false});
+    for (u8 reg = 0; reg < 8; ++reg)
+        for (u8 rm : {u8{0}, u8{3}, u8{4}}) {  // [eax+12h], [ebx+12h], [esp+12h]
+            CAPTURE(int{row.prefix}, int{row.opcode}, int{reg}, int{rm});
+            ExchangePair pair;
+            pair.run([&](x86::Assembler& a) {
+                if (rm == 0) a.mov(x86::eax, ExchangePair::data);
+                if (row.equal && rm == 0) a.mov(x86::dword_ptr(x86::eax, 0x12), x86::eax);
+                if (row.equal && rm == 3) a.mov(x86::dword_ptr(x86::ebx, 0x12), x86::eax);
+                if (row.equal && rm == 4) a.mov(x86::dword_ptr(x86::esp, 0x12), x86::eax);
+                for (u8 byte : {row.prefix, u8{0x0F}, row.opcode, static_cast<u8>(0x40 | reg << 3 | rm)}) a.db(byte);
+                if (rm == 4) a.db(0x24);
+                a.db(0x12);
+                a.pushfd();
+                a.hlt();
+            });
+            CHECK(pair.bt.halted_by() == -1);
+        }
+}
+
+TEST_CASE("locked accesses: XADD and CMPXCHG with a read-only page change no register and no flag", "[jit][locked]") {
+    Write write = GENERATE(Write{[](x86::Assembler& a) { a.lock().xadd(x86::dword_ptr(x86::ebx), x86::ecx); }},
+                           Write{[](x86::Assembler& a) { a.lock().cmpxchg(x86::dword_ptr(x86::ebx), x86::ecx); }},
+                           Write{[](x86::Assembler& a) { a.cmpxchg(x86::dword_ptr(x86::ebx), x86::eax); }});
+    bool read_before = GENERATE(false, true);
+    ExchangePair pair;
+    pair.map(ExchangePair::data, ExchangePair::data | ExchangePair::present);
+    u32 flags = pair.bt.flags();
+    pair.run([&](x86::Assembler& a) {
+        if (read_before) a.mov(x86::edx, x86::dword_ptr(x86::ebx));
+        write(a);
+        a.hlt();
+    });
+    CHECK(pair.bt.halted_by() == vector::pf);
+    CHECK(pair.bt.flags() == flags);
+    CHECK(pair.bt.peek<u32>(pair.bt.reg(Reg::Esp)) == 3);
+    CHECK(pair.bt.reg(Reg::Ecx) == 0x89ABCDEFu * 2);
+}
+
+TEST_CASE("locked accesses: XADD and CMPXCHG see the marks that they make in what they read", "[jit][locked]") {
+    Write write = GENERATE(Write{[](x86::Assembler& a) { a.xadd(x86::dword_ptr(x86::ebx, 0x140), x86::ecx); }},
+                           Write{[](x86::Assembler& a) { a.cmpxchg(x86::dword_ptr(x86::ebx, 0x140), x86::ecx); }});
+    static_assert((ExchangePair::data >> 12) * 4 == 0x140);
+    ExchangePair pair;
+    pair.map(ExchangePair::data, ExchangePair::table | 0x23);
+    pair.run([&](x86::Assembler& a) {
+        a.mov(x86::edx, x86::dword_ptr(x86::ebx));
+        write(a);
+        a.hlt();
+    });
+    CHECK(pair.bt.halted_by() == -1);
+    CHECK((pair.bt.reg(Reg::Eax) == (ExchangePair::table | 0x63) ||
+           pair.bt.reg(Reg::Ecx) == (ExchangePair::table | 0x63)));
+}
+
 TEST_CASE("locked accesses: XCHG over the ends of pages and lines", "[jit][locked]") {
     for (u32 at : {0xFFFu, 0xFFEu, 0xFFDu, 0xFFCu, 61u, 63u}) {
         ExchangePair pair;
