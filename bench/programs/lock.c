@@ -1,5 +1,5 @@
 /* Counters, a spin lock, a list's head and a sequence number as code for several processors has them: LOCK, and XCHG
-   with memory, which locks without being asked to. Two thirds of the time natively are spent in them. */
+   with memory, which locks without being asked to. */
 #include "program.h"
 
 static unsigned counter, head, sequence, owner;
