@@ -71,6 +71,9 @@ GROUPS = (
         program("deep_recursion", 700),
         program("many_targets", 4000),
     )),
+    Group("locks", "Locked instructions, of one processor", 0.6, (
+        program("lock", 300, quick=True),
+    )),
     Group("system", "Operating system primitives", 2.5, (
         program("syscall_int80", 5, quick=True),
         program("syscall_vdso", 200, quick=True),

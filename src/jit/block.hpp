@@ -78,9 +78,10 @@ struct SideEntry {
     static constexpr u8 not_swapped = 0xFF, exact = 0xFF, of_left_shift = 0x10;
     u32 host;
     u8 index;
-    bool downwards;  // the guest's DF is set, though the host's is not
-    u8 swapped;      // the two low bytes of this register are exchanged
-    u8 overflow;     // the guest's OF follows from this register, the result of a shift; `exact`: it is right
+    bool downwards : 1;  // the guest's DF is set, though the host's is not
+    bool exchanges : 1;  // one write of memory, and read of it, by a load and a store: `host` is where to begin again
+    u8 swapped;          // the two low bytes of this register are exchanged
+    u8 overflow;         // the guest's OF follows from this register, the result of a shift; `exact`: it is right
     i32 esp_delta;
 };
 

@@ -14,6 +14,9 @@ namespace vellum {
 struct TranslatorConfig {
     bool gauge = false;     // CpuState::instructions is about right, for showing a speed: a repeated string counts once
     bool counting = false;  // CpuState::instructions is exact, and instruction_limit is obeyed (--count, --clock)
+    // Nobody but the thread of this processor touches guest memory, devices included: LOCK, and XCHG with memory, need
+    // not lock anything on the host. Where it does not hold, the host locks, but never across two lines of its cache.
+    bool memory_is_private = true;
     // What it refuses is not run: the interpreter does it instead. Null: blocks are run as they were emitted.
 #ifdef VELLUM_VERIFY
     std::optional<std::string> (*verifier)(const EmittedCode&) = verify;

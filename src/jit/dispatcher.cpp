@@ -38,7 +38,8 @@ Translator::Translator(Cpu& cpu, const TranslatorConfig& config)
                  .behind_calls = config.regions && config.return_prediction,
                  .checked_stores = config.checked_stores,
                  .system_registers = config.system_registers,
-                 .spin_waits = config.spin_waits}},
+                 .spin_waits = config.spin_waits,
+                 .memory_is_private = config.memory_is_private}},
       cache_{config, indirect_exit_},
       views_{cache_.runtime().underflow},
       crossings_{host_has_wrgsbase()} {
@@ -354,7 +355,9 @@ Block* Translator::translate(const View& view, const BlockKey& key) {
 // A block that the verifier refuses is a mistake of ours, which the guest must neither profit nor suffer from.
 bool Translator::passes(std::span<const u8> bytes, u64 address, const Block& block) {
     if (!config_.verifier) return true;
-    auto refusal = config_.verifier(block_contract(bytes, address, block, cache_.runtime()));
+    EmittedCode code = block_contract(bytes, address, block, cache_.runtime());
+    code.may_lock = !config_.memory_is_private;
+    auto refusal = config_.verifier(code);
     if (!refusal) return true;
     std::string text = fmt::format("block at {:#x}: {}", block.eip, *refusal);
     if (!config_.on_refusal) check(false, text.c_str());

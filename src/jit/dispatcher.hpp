@@ -97,6 +97,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     bool on_host_fault(HostFault& fault) override;
     bool answer_fault(HostFault& fault);
     bool source_faults_first(const HostFault& fault) const;
+    bool faults_on_second_page(const HostFault& fault, const Block& block, const SideEntry& entry);
     void set_flags_of_last_iteration();
     void anticipate_retry(View& view);
     bool try_fill(HostFault& fault, const Block& running);

@@ -129,7 +129,8 @@ void BlockEmitter::flush_stack_pointer() {
 void BlockEmitter::note_side_entry(u8 swapped) {
     u8 overflow = index_ <= overflow_deferred_to_ ? deferred_overflow_ : SideEntry::exact;
     bool downwards = index_ < descent_end_;
-    tables_.side.push_back({code_offset(), static_cast<u8>(index_), downwards, swapped, overflow, pending_});
+    tables_.side.push_back(
+        {code_offset(), static_cast<u8>(index_), downwards, exchanges(), swapped, overflow, pending_});
 }
 
 // Where the patched entries of a dead block lead.

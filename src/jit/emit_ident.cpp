@@ -73,7 +73,6 @@ bool is_bit_string(const HostOpcode& o) {
 // 66, F2 and F3 as the host must see them: the guest's operand size, or a mandatory prefix of the opcode.
 HostOpcode opcode_of(const Instruction& in) {
     HostOpcode o{in.opcode_map, in.opcode};
-    o.lock = in.lock;
     if (in.names_vector) {
         o.p66 = in.operand_size_prefix;
         o.pF2 = in.repne;
@@ -102,8 +101,60 @@ HostOpcode opcode_of(const Instruction& in) {
 
 // High-byte registers cannot be named beside REX: AL and AH change places around the instruction.
 bool BlockEmitter::must_swap() const {
-    return in().has_memory && in().names_high_byte &&
-           !(mode_.use(in().memory.segment) == SegmentUse::Flat && in().address_size == 4 && in().memory.base != 4);
+    if (!in().has_memory || !in().names_high_byte) return false;
+    bool without_rex =
+        mode_.use(in().memory.segment) == SegmentUse::Flat && in().address_size == 4 && in().memory.base != 4;
+    return !without_rex || exchanges();
+}
+
+// XCHG with memory locks without being asked to: where nobody else sees the memory, a load and a store do it. So they
+// do XADD and CMPXCHG, several times as fast as the host's own (docs/decisions/private-memory.md).
+bool BlockEmitter::exchanges() const {
+    if (!config_.memory_is_private || !in().has_memory) return false;
+    switch (in().mnemonic) {
+        case ZYDIS_MNEMONIC_XCHG:
+        case ZYDIS_MNEMONIC_XADD: return true;
+        // A checked store is one instruction, or a load and one.
+        case ZYDIS_MNEMONIC_CMPXCHG: return memory_bytes() == sizeof(u32) && guest_.rules[index_] != Rule::CheckedStore;
+        default: return false;
+    }
+}
+
+// XCHG and XADD. Nothing changes before the store is done: until then the fault handler may begin again.
+void BlockEmitter::emit_exchange(u8 reg, const HostMem& memory) {
+    u32 bytes = memory_bytes();
+    bool adds = in().mnemonic == ZYDIS_MNEMONIC_XADD, byte = bytes == 1;
+    if (byte)
+        e_.load8(r11, memory);
+    else if (bytes == 2)
+        e_.load16(r11, memory);
+    else
+        e_.load32(r11, memory);
+    u8 store = static_cast<u8>((adds ? 0x00 : 0x88) | !byte);
+    e_.op({.code = store, .p66 = bytes == 2}, reg, memory);
+    u8 move = static_cast<u8>(0x8A | !byte);
+    e_.op({.code = move, .p66 = bytes == 2}, reg, r11);
+}
+
+// CMPXCHG. What it read is stored first: behind that nothing faults, and the flags may change.
+void BlockEmitter::emit_compare_and_exchange(u8 reg, const HostMem& memory) {
+    constexpr u8 compare = 7, equal = 0x44, unequal = 0x45;
+    e_.load32(r11, memory);
+    e_.store32(memory, r11);
+    e_.alu32(compare, rax, r11);
+    e_.mov32(r9, r11);
+    e_.op({1, equal}, r9, reg);
+    e_.store32(memory, r9);
+    e_.op({1, unequal}, rax, r11);
+}
+
+void BlockEmitter::emit_access(const HostOpcode& opcode, u8 reg, const HostMem& memory, std::span<const u8> tail) {
+    if (exchanges() && in().mnemonic == ZYDIS_MNEMONIC_CMPXCHG) return emit_compare_and_exchange(reg, memory);
+    if (exchanges()) return emit_exchange(reg, memory);
+    HostOpcode o = opcode;
+    o.lock = in().lock && may_lock(in());
+    e_.op(o, reg, memory);
+    e_.raw(tail);
 }
 
 // MOV r,ESP; ADD ESP,imm; SUB ESP,imm; LEA comes by emit_lea. True: done, without touching r12.
@@ -199,9 +250,9 @@ void BlockEmitter::emit_modrm() {
     }
     if (!must_swap()) {
         bool by_gs = i.names_high_byte || is_bit_string(o);  // the only form without REX; the one that wraps
-        HostMem memory = by_gs ? window_operand() : memory_operand(memory_bytes());
-        e_.op(o, reg, memory);
-        e_.raw(tail);
+        HostMem memory = by_gs ? window_operand() : memory_operand(memory_bytes(), may_lock(i));
+        if (may_lock(i)) leave_if_over_line(memory_bytes());
+        emit_access(o, reg, memory, tail);
         if (must_set_overflow()) set_overflow_of_memory(memory);
         return;
     }
@@ -209,8 +260,7 @@ void BlockEmitter::emit_modrm() {
     u8 exchanged = reg - 4;  // the register whose high byte the instruction names
     e_.op({0, 0x86}, exchanged, reg);
     note_side_entry(exchanged);
-    e_.op(o, exchanged, memory);
-    e_.raw(tail);
+    emit_access(o, exchanged, memory, tail);
     e_.op({0, 0x86}, exchanged, reg);
     note_side_entry();
 }
@@ -220,6 +270,7 @@ void BlockEmitter::emit_checked_store() {
     flush_stack_pointer();
     note_side_entry();
     effective_address();
+    if (may_lock(in())) leave_if_over_line(memory_bytes());
     ExitSite* site = new_interpreter_exit();
     site->adaptive = true;
     site->stored_bytes = static_cast<u8>(memory_bytes());
@@ -232,8 +283,7 @@ void BlockEmitter::emit_checked_store() {
     if (absolute) o.code = static_cast<u8>(0x88 | (i.opcode & 1));
     if (o.map == 0 && o.code == 0x82) o.code = 0x80;
     o.immediate_bytes = static_cast<u8>(tail.size());
-    e_.op(o, absolute ? u8{0} : static_cast<u8>((i.modrm >> 3) & 7), HostMem::at(r8));
-    e_.raw(tail);
+    emit_access(o, absolute ? u8{0} : static_cast<u8>((i.modrm >> 3) & 7), HostMem::at(r8), tail);
 }
 
 }  // namespace vellum

@@ -89,6 +89,25 @@ void BlockEmitter::leave_unless_32_bits() {
     e_.mov64(rcx, r10);
 }
 
+// Leaves to the interpreter if the operand at r8 goes on in another line of the cache: locking both takes the whole
+// bus, and hosts punish it (Linux: split_lock_detect). Windows and pages begin with lines. No flag changes.
+void BlockEmitter::leave_if_over_line(u32 bytes) {
+    if (bytes == 1) return;
+    constexpr u8 ch = 5, log2_of_lines = 2;  // four lines of 64 bytes have the addresses that one byte tells apart
+    e_.movzx8(r9, r8);
+    e_.lea32(r9, HostMem::at(no_reg, r9, log2_of_lines));
+    e_.movzx8(r9, r9);  // four times the offset in the line
+    e_.lea32(r9, HostMem::at(r9, static_cast<i32>((bytes - 1) << log2_of_lines)));
+    e_.mov64(r10, rcx);
+    e_.mov32(rcx, r9);
+    e_.op({1, 0xB6}, rcx, ch);
+    u32 inside = e_.jrcxz_forward();
+    e_.mov64(rcx, r10);
+    leave_to_interpreter_at(e_.jmp_forward(), tables_.side.back().esp_delta);
+    e_.land_short(inside);
+    e_.mov64(rcx, r10);
+}
+
 HostMem BlockEmitter::through_segment(Seg s, u32 bytes, bool may_wrap) {
     SegmentUse use = mode_.use(s);
     if (use == SegmentUse::Limited) check_limit(s, bytes);

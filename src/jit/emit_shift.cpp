@@ -27,7 +27,7 @@ bool BlockEmitter::must_set_overflow() const {
 bool BlockEmitter::leaves_by_host_fault_only(u32 index) const {
     const Instruction& i = guest_.instructions[index];
     Rule rule = guest_.rules[index];
-    if (guest_.labels[index] || uses_fpu(i)) return false;
+    if (guest_.labels[index] || uses_fpu(i) || may_lock(i)) return false;
     if (i.has_memory && (mode_.use(i.memory.segment) != SegmentUse::Flat || i.address_size != 4)) return false;
     if (rule == Rule::Push || rule == Rule::Pop) return mode_.flat_stack();
     return rule == Rule::Ident || rule == Rule::Lea || rule == Rule::Nothing;

@@ -137,6 +137,12 @@ class BlockEmitter {
     void leave_unless_within();
     void leave_unless_32_bits();
     bool must_swap() const;
+    bool exchanges() const;
+    bool may_lock(const Instruction& in) const { return !config_.memory_is_private && locks_memory(in); }
+    void leave_if_over_line(u32 bytes);
+    void emit_exchange(u8 reg, const HostMem& memory);
+    void emit_compare_and_exchange(u8 reg, const HostMem& memory);
+    void emit_access(const HostOpcode& opcode, u8 reg, const HostMem& memory, std::span<const u8> tail);
     void emit_ident();
     void emit_ident_plain();
     void emit_modrm();

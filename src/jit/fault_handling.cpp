@@ -141,6 +141,24 @@ void Translator::note_faulted_bytes(const Block& block, u32 index) {
     if (here < length) cpu_.memory.read(block.second_page, bytes.subspan(here));
 }
 
+// Does the operand of the guest's instruction begin on the page before? Its load gets that far though its first page
+// may be read-only. (note_faulted_bytes has the instruction.)
+bool Translator::faults_on_second_page(const HostFault& fault, const Block& block, const SideEntry& entry) {
+    if (offset_in_page(Linear{fault.address}) != 0) return false;
+    DecodeStatus status;
+    bool code32 = modes_[block.key.mode].code32();
+    const Instruction* in = memo_.decode(std::span{faulted_bytes_}.first(faulted_length_), code32, status);
+    if (!in) return true;
+    const MemoryOperand& m = in->memory;
+    auto part = [&](u8 reg) {
+        if (reg == MemoryOperand::none) return 0u;
+        return low_half(fault.registers[host_of(reg)]) + (reg == 4 ? static_cast<u32>(entry.esp_delta) : 0);
+    };
+    u32 offset = m.displacement + part(m.base) + part(m.index) * m.scale;
+    if (in->address_size == 2) offset &= 0xFFFF;
+    return low_half(fault.address) != static_cast<u32>(state_.segment(m.segment).base + offset);
+}
+
 // True: the access will succeed now.
 bool Translator::try_fill(HostFault& fault, const Block& running) {
     u64 base = reinterpret_cast<u64>(view_->base);
@@ -221,8 +239,13 @@ bool Translator::answer_fault(HostFault& fault) {
             leave_at(fault, *block, entry, ExitSite::Kind::Boundary);
             return true;
         }
-        if (!source_faults_first(fault) && try_fill(fault, *block)) {
+        // What will be written is asked for as that when it is read (XCHG faults as a write, SDM 3A 4.7).
+        fault.write |= entry.exchanges;
+        bool undecided = source_faults_first(fault) || (entry.exchanges && faults_on_second_page(fault, *block, entry));
+        if (!undecided && try_fill(fault, *block)) {
             note_faulting_site(*block, entry.index);
+            // A and D, which are marked now, may lie in what was read.
+            if (entry.exchanges) fault.rip = cache_.runtime().code_base + entry.host;
             // Code in a page table: A and D that this access has set may have changed what comes next.
             if (!block->dead) return true;
         }

@@ -105,6 +105,7 @@ bool Frontend::read(BlockKey key, const CodeMode& mode, u32 eip, GuestBlock& out
         if (options_.counting && rule == Rule::TimeStamp) rule = Rule::Interpret;
         if (!options_.system_registers && is_of_system_registers(rule)) rule = Rule::Interpret;
         if (options_.spin_waits && in.mnemonic == ZYDIS_MNEMONIC_PAUSE) rule = Rule::Interpret;
+        if (!options_.memory_is_private && locks_bit_string(in)) rule = Rule::Interpret;  // it may lie on two lines
         if (options_.counting && is_repeated_string(in, rule) && !out.instructions.empty()) break;
         out.instructions.push_back(in);
         out.rules.push_back(rule);

@@ -10,12 +10,13 @@ namespace vellum {
 
 struct FrontendOptions {
     u32 most_instructions = 48;
-    bool counting = false;         // repeated string instructions stand alone
-    bool behind_branches = false;  // a block goes on where a conditional branch is not taken
-    bool behind_calls = false;     // ... and where a call returns
-    bool checked_stores = true;    // as in TranslatorConfig
-    bool system_registers = true;  // the same
-    bool spin_waits = true;        // the same
+    bool counting = false;          // repeated string instructions stand alone
+    bool behind_branches = false;   // a block goes on where a conditional branch is not taken
+    bool behind_calls = false;      // ... and where a call returns
+    bool checked_stores = true;     // as in TranslatorConfig
+    bool system_registers = true;   // the same
+    bool spin_waits = true;         // the same
+    bool memory_is_private = true;  // the same
 };
 
 class Frontend {

@@ -227,6 +227,11 @@ bool may_name_stack_register(const Instruction& in) {
            c == 0xAB || c == 0xB3 || c == 0xBB || c == 0xBA;
 }
 
+// BTS and the like with a bit offset in a register.
+bool changes_bit_string(const Instruction& in) {
+    return in.opcode_map == 1 && (in.opcode == 0xAB || in.opcode == 0xB3 || in.opcode == 0xBB);
+}
+
 bool memory_is_translatable(const Instruction& in, const CodeMode& mode) {
     if (!in.has_memory) return true;
     SegmentUse use = mode.use(in.memory.segment);
@@ -236,8 +241,7 @@ bool memory_is_translatable(const Instruction& in, const CodeMode& mode) {
         if (in.memory.segment == Seg::Cs && (o.access & Operand::Write) && !mode.code_writable()) return false;
         if (use != SegmentUse::Flat && o.size == 0) return false;
     }
-    bool by_bit_offset =
-        in.opcode_map == 1 && (in.opcode == 0xA3 || in.opcode == 0xAB || in.opcode == 0xB3 || in.opcode == 0xBB);
+    bool by_bit_offset = changes_bit_string(in) || (in.opcode_map == 1 && in.opcode == 0xA3);
     return !by_bit_offset || (use == SegmentUse::Flat && in.address_size == 4);
 }
 
@@ -363,6 +367,10 @@ Rule transfer_rule(const Instruction& in, const CodeMode& mode, Rule rule) {
 
 }  // namespace
 
+bool locks_memory(const Instruction& in) { return in.has_memory && (in.lock || in.mnemonic == ZYDIS_MNEMONIC_XCHG); }
+
+bool locks_bit_string(const Instruction& in) { return in.has_memory && in.lock && changes_bit_string(in); }
+
 bool uses_fpu(const Instruction& in) { return is_x87(in) || is_wait(in) || is_vector(in); }
 
 Rule rule_for(const Instruction& in, const CodeMode& mode) {
@@ -400,8 +408,7 @@ bool may_be_checked_store(const Instruction& in, const CodeMode& mode) {
     if (!in.has_memory || in.address_size != 4 || mode.use(in.memory.segment) != SegmentUse::Flat) return false;
     if (uses_fpu(in) || mode.fpu_live() || in.names_high_byte || in.names_stack_register) return false;
     if (shifts_by_count(in) && !host_is_amds()) return false;  // its result is read again for OF (emit_shift.cpp)
-    bool of_bits = in.opcode_map == 1 && (in.opcode == 0xAB || in.opcode == 0xB3 || in.opcode == 0xBB);
-    return !of_bits && std::any_of(in.op.begin(), in.op.end(), [](const Operand& o) {
+    return !changes_bit_string(in) && std::any_of(in.op.begin(), in.op.end(), [](const Operand& o) {
         return o.kind == Operand::Kind::Memory && o.access & Operand::Write && o.size >= 1 && o.size <= 8;
     });
 }

@@ -53,6 +53,11 @@ Rule rule_for(const Instruction& in, const CodeMode& mode);
 // May it be a CheckedStore, where its rule is Ident?
 bool may_be_checked_store(const Instruction& in, const CodeMode& mode);
 
+// Does it lock its memory operand, by LOCK or as XCHG does without being asked to (SDM 3A, 8.1.2)?
+bool locks_memory(const Instruction& in);
+// ... which is elsewhere than its address says, by the bit offset in a register?
+bool locks_bit_string(const Instruction& in);
+
 // Does it use x87, MMX or SSE state?
 bool uses_fpu(const Instruction& in);
 // Are all the arithmetic flags that it names as written surely overwritten? (Not: shifts by CL, repeated strings.)

@@ -30,6 +30,8 @@ constexpr TranslatorSwitch switches[] = {
      [](Config& c) { c.crossings = false; }},
     {"moved-pages", "a page that is seen at another linear address takes its translations along",
      [](Config& c) { c.moved_pages = false; }},
+    {"private-memory", "LOCK and XCHG lock nothing, as one processor has the memory to itself",
+     [](Config& c) { c.memory_is_private = false; }},
     {"downward-moves", "MOVS between STD and CLD is done by loads and stores; DF is left alone",
      [](Config& c) { c.downward_moves = false; }},
     {"spin-waits", "PAUSE takes a microsecond of guest time in loops that spin for long; the host sleeps for it",

@@ -31,7 +31,8 @@
 // exits:     control gets to `exit` and `checked_store` only with r10 loaded by `mov r10,i` with one of `exit_sites`,
 //            which C++ will follow.
 // stores:    [r8], of at most 16 bytes, only in the instruction behind a call of `checked_store`, where nothing else
-//            leads.
+//            leads; and in the one behind a load from there into another scratch register.
+// locks:     no LOCK, and no XCHG with memory, unless `may_lock`.
 #pragma once
 
 #include <functional>
@@ -61,6 +62,8 @@ struct EmittedCode {
     std::vector<u64> exit_sites;
     // The stub that gives back in r8 where the guest may write up to 16 bytes; it wants an exit site too. 0: none.
     u64 checked_store = 0;
+    // May it lock accesses to memory? Not while nobody else sees the guest's.
+    bool may_lock = false;
     // May [r15 + offset] touch those bytes? The poll has a rule of its own. Not set: none.
     std::function<bool(u64 offset, u32 bytes, bool write)> may_touch_state;
     // May RIP-relative operands touch those bytes? Not set: none.

@@ -38,6 +38,14 @@ bool permitted_class(ZydisRegister r) {
     }
 }
 
+bool locks(const HostInstruction& d) {
+    bool exchanges = d.z.mnemonic == ZYDIS_MNEMONIC_XCHG &&
+                     std::any_of(d.all().begin(), d.all().end(), [](const ZydisDecodedOperand& operand) {
+                         return operand.type == ZYDIS_OPERAND_TYPE_MEMORY;
+                     });
+    return exchanges || d.z.attributes & ZYDIS_ATTRIB_HAS_LOCK;
+}
+
 }  // namespace
 
 // Sequences that stretch over two instructions; anything else goes by its operands.
@@ -97,6 +105,7 @@ bool VerifierRules::poll_touch(const HostInstruction& d) const {
 }
 
 BrokenRule VerifierRules::operands(const HostInstruction& d) {
+    if (!code_.may_lock && locks(d)) return "locks: nothing needs to be locked";
     if (d.kind == HostClass::String)
         if (BrokenRule b = string(d)) return b;
     if (BrokenRule b = reads(d)) return b;
@@ -108,6 +117,7 @@ BrokenRule VerifierRules::operands(const HostInstruction& d) {
     if (d.kind != HostClass::String)
         if (BrokenRule b = writes(d)) return b;
     note_flag_image(d);
+    state_.store_target = loads_store_target(d);
     if (polls) state_.poll_register = d.reg(0);
     return nullptr;
 }
@@ -186,6 +196,15 @@ BrokenRule VerifierRules::window_memory(const HostInstruction& d, const ZydisDec
     if (a.index == none) return a.displacement >= 0 ? nullptr : "memory: below the window";
     if (a.scaled || !plain_index(a.index)) return "memory: not a zero-extended register on r13";
     return magnitude(a.displacement) <= most_displacement ? nullptr : "memory: too far from [r13+register]";
+}
+
+// `mov r32,[r8]` or MOVZX, which leaves r8 what it is.
+bool VerifierRules::loads_store_target(const HostInstruction& d) const {
+    bool load = d.z.mnemonic == ZYDIS_MNEMONIC_MOV || d.z.mnemonic == ZYDIS_MNEMONIC_MOVZX;
+    if (!store_target_ || !load || !d.is_register(0, 32) || !is_scratch(d.reg(0)) || d.reg(0) == r8) return false;
+    const ZydisDecodedOperand& from = d.operands[1];
+    return from.type == ZYDIS_OPERAND_TYPE_MEMORY && from.mem.segment != ZYDIS_REGISTER_GS &&
+           address_of(from).base == r8;
 }
 
 // A load or store through r12 that surely happened was inside the window.

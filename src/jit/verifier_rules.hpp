@@ -32,6 +32,7 @@ class VerifierRules {
     bool poll_load(const HostInstruction& d) const;
     bool poll_touch(const HostInstruction& d) const;
     void note_access(const HostInstruction& d);
+    bool loads_store_target(const HostInstruction& d) const;
     void note_flag_image(const HostInstruction& d);
     bool zero_extended(u8 r) const;
     bool plain_index(u8 r) const;  // names a guest address: zero-extended and not rebased

@@ -31,6 +31,7 @@ std::unique_ptr<Engine> make_plain_engine(const MachineConfig& config, Cpu& cpu,
     translation.on_refusal = [told = false](const std::string& refusal) mutable { tell_refusal(refusal, told); };
     translation.counting = config.count || config.clock == ClockKind::Instructions;
     translation.gauge = config.gauge_speed;
+    translation.memory_is_private = true;  // one processor, and the devices are its thread's
     for (const std::string& name : config.without) {
         const TranslatorSwitch* off = find_switch(name);
         check(off, "whoever fills the configuration in knows the switches");

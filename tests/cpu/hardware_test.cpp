@@ -89,7 +89,7 @@ std::optional<OracleEnd> run_guest(Guest& guest, const Decoder& decoder, bool sp
         in.row = find_row(in);
         if (step > 0 && leaves_flags_of_its_own(in.mnemonic)) return {};
         if (!in.row || !stays_near(guest.cpu, in) || is_misaligned_sha(guest.cpu, in)) return {};
-        if (ignored.hides(in)) return {};
+        if (locks_two_lines(guest.cpu, in) || ignored.hides(in)) return {};
         ignored.executes(guest.cpu, in);
         Execute execute = special ? specialised(in) : in.row->execute;
         Fault fault = execute(guest.cpu, in);

@@ -36,10 +36,9 @@ struct EmittedBlocks final : CodeObserver {
 
 // Runs the program to its HLT, with EDI at data and a stack.
 template <typename Write>
-EmittedBlocks emitted_for(Write write) {
+EmittedBlocks emitted_for(Write write, TranslatorConfig config = {}) {
     EmittedBlocks seen;
     FlatMachine m{1u << 20, [&](Cpu& cpu) {
-                      TranslatorConfig config;
                       config.verifier = verify;
                       config.observer = &seen;
                       return make_translator(cpu, config);

@@ -3,6 +3,8 @@
 
 #include "oracle/aliased_moves.hpp"
 #include "oracle/campaign.hpp"
+#include "oracle/piece_rules.hpp"
+#include "oracle/piece_walk.hpp"
 #include "oracle/stale_entries.hpp"
 
 namespace vellum::test {
@@ -108,6 +110,31 @@ TEST_CASE("oracle: judge: a mistake that INC makes is found among random pieces 
     CHECK(findings.totals.wrong > 0);
     REQUIRE(findings.examples.size() > 0);
     CHECK_THAT(findings.examples[0], Catch::Contains("inc ") && Catch::Contains(mistake.seen_as));
+}
+
+// The walk decides; nothing runs on the host here.
+TEST_CASE("oracle: a locked operand on two lines of the cache does not run on the host") {
+    struct Row {
+        std::vector<u8> opening;  // and an address
+        u32 bytes;
+    };
+    PieceMachine machine{OracleMode::Flat32, 3, make_interpreter};
+    PieceWalker walker{machine};
+    auto runs_there = [&](const std::vector<u8>& opening, u32 address) {
+        Piece piece = piece_with_inc();
+        piece.items = {{with_word(opening, address)}};
+        machine.load(piece, piece.code_pages(), PieceMemory{});
+        return walker.walk(true).for_host;
+    };
+    for (const Row& row : {Row{{0xF0, 0xFF, 0x05}, 4}, Row{{0x87, 0x0D}, 4}, Row{{0x66, 0x87, 0x0D}, 2},
+                           Row{{0xF0, 0x0F, 0xC7, 0x0D}, 8}, Row{{0xF0, 0x0F, 0xB1, 0x0D}, 4}}) {
+        CAPTURE(hex(row.opening));
+        for (u32 at : {0u, 56u, 57u, 60u, 61u, 62u, 63u}) {
+            CAPTURE(at);
+            CHECK(runs_there(row.opening, OracleLayout::data + at) == (at + row.bytes <= 64));
+        }
+    }
+    CHECK(runs_there({0xFF, 0x05}, OracleLayout::data + 62));  // inc, without LOCK
 }
 
 TEST_CASE("oracle: judge: an engine without the mistake passes") {

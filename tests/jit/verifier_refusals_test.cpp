@@ -223,8 +223,49 @@ TEST_CASE("verifier: a store to where the check said is accepted, of up to 16 by
     };
     accepts(checked([](Assembler& a) { a.mov(dword_ptr(r8), ecx); }));
     accepts(checked([](Assembler& a) { a.add(byte_ptr(r8), 7); }));
-    accepts(checked([](Assembler& a) { a.lock().cmpxchg(word_ptr(r8), cx); }));
+    accepts(checked([](Assembler& a) { a.cmpxchg(word_ptr(r8), cx); }));
     accepts(checked([](Assembler& a) { a.movups(xmmword_ptr(r8), xmm3); }));
+}
+
+TEST_CASE("verifier: a load from where the check said may come before the store there") {
+    auto exchange = [](auto load) {
+        return [load](Assembler& a) {
+            a.lea(r8d, ptr(rbx, 4));
+            a.mov(r10, site);
+            a.call(store_stub);
+            load(a);
+            a.mov(dword_ptr(r8), ecx);
+            a.mov(ecx, r11d);
+            a.ret();
+        };
+    };
+    accepts(exchange([](Assembler& a) { a.mov(r11d, dword_ptr(r8)); }));
+    accepts(exchange([](Assembler& a) { a.movzx(r9d, word_ptr(r8)); }));
+    accepts(exchange([](Assembler& a) { a.movzx(r14d, byte_ptr(r8)); }));
+}
+
+TEST_CASE("verifier: refuses what locks while nobody else sees the guest's memory") {
+    refuses("locks", {0xF0, 0x65, 0x67, 0x01, 0x03, 0xC3});              // lock add gs:[ebx],eax
+    refuses("locks", {0xF0, 0x41, 0xFF, 0x44, 0x1D, 0x00, 0xC3});        // lock inc dword [r13+rbx]
+    refuses("locks", {0xF0, 0x65, 0x67, 0x0F, 0xC7, 0x0B, 0xC3});        // lock cmpxchg8b gs:[ebx]
+    refuses("locks", {0xF0, 0x65, 0x67, 0x0F, 0xAB, 0x03, 0xC3});        // lock bts gs:[ebx],eax
+    refuses("locks", {0x65, 0x67, 0x87, 0x03, 0xC3});                    // xchg gs:[ebx],eax
+    refuses("locks", {0x65, 0x67, 0x86, 0x03, 0xC3});                    // xchg gs:[ebx],al
+    refuses("locks", {0x66, 0x41, 0x87, 0x44, 0x1D, 0x00, 0xC3});        // xchg [r13+rbx],ax
+    refuses("locks", {0xF0, 0x66, 0x41, 0x87, 0x44, 0x1D, 0x00, 0xC3});  // lock xchg [r13+rbx],ax
+    accepts([](Assembler& a) {
+        a.xchg(eax, ebx);
+        a.ret();
+    });
+}
+
+TEST_CASE("verifier: what locks is accepted where others see the guest's memory") {
+    for (std::vector<u8> bytes : {std::vector<u8>{0xF0, 0x65, 0x67, 0x01, 0x03, 0xC3},  // lock add gs:[ebx],eax
+                                  std::vector<u8>{0x65, 0x67, 0x87, 0x03, 0xC3}}) {     // xchg gs:[ebx],eax
+        EmittedCode code = emitted(bytes);
+        code.may_lock = true;
+        CHECK(verify(code).value_or("accepted") == "accepted");
+    }
 }
 
 TEST_CASE("verifier: refuses [r8] but in the one instruction behind the check") {
@@ -246,6 +287,16 @@ TEST_CASE("verifier: refuses [r8] but in the one instruction behind the check") 
     CHECK_THAT(behind_check({0x41, 0x0F, 0xAB, 0x08}), Contains(": memory: "));              // bts [r8],ecx
     CHECK_THAT(behind_check({0x41, 0x0F, 0xAE, 0x00}), Contains(": memory: "));              // fxsave [r8]
     CHECK_THAT(behind_check({0x41, 0x89, 0x08, 0xEB, 0xFB}), Contains(": stores: "));        // jmp back to it
-    refuses("memory", {0x41, 0x89, 0x08, 0xC3});                                             // without a check
-    refuses("exits", {0xE8, 0xFB, 0x9F, 0, 0, 0x41, 0x89, 0x08, 0xC3});                      // without a site
+    CHECK_THAT(behind_check({0x45, 0x8B, 0x18, 0x41, 0x89, 0x08}), Contains("accepted"));    // mov r11d,[r8] before it
+    CHECK_THAT(behind_check({0x45, 0x8B, 0x18, 0x41, 0x89, 0x48, 0x04}), Contains(": memory: "));
+    CHECK_THAT(behind_check({0x45, 0x8B, 0x18, 0x41, 0x89, 0x08, 0x41, 0x89, 0x08}), Contains(": memory: "));
+    CHECK_THAT(behind_check({0x45, 0x8B, 0x00, 0x41, 0x89, 0x08}), Contains(": memory: "));  // mov r8d,[r8]
+    CHECK_THAT(behind_check({0x4D, 0x8B, 0x00, 0x41, 0x89, 0x08}), Contains(": memory: "));  // mov r8,[r8]
+    CHECK_THAT(behind_check({0x41, 0x8B, 0x08, 0x41, 0x89, 0x08}), Contains(": memory: "));  // mov ecx,[r8]
+    CHECK_THAT(behind_check({0x45, 0x03, 0x18, 0x41, 0x89, 0x08}), Contains(": memory: "));  // add r11d,[r8]
+    CHECK_THAT(behind_check({0x45, 0x89, 0xC3, 0x41, 0x89, 0x08}), Contains(": memory: "));  // mov r11d,r8d
+    CHECK_THAT(behind_check({0x65, 0x67, 0x45, 0x8B, 0x18, 0x41, 0x89, 0x08}), Contains(": memory: "));  // gs:[r8d]
+    CHECK_THAT(behind_check({0x45, 0x8B, 0x18, 0x41, 0x89, 0x08, 0xEB, 0xFB}), Contains(": stores: "));
+    refuses("memory", {0x41, 0x89, 0x08, 0xC3});                         // without a check
+    refuses("exits", {0xE8, 0xFB, 0x9F, 0, 0, 0x41, 0x89, 0x08, 0xC3});  // without a site
 }

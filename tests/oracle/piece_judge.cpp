@@ -52,6 +52,7 @@ std::vector<Variant> variants() {
     with("no other segments", [](auto& c) { c.other_segments = false; });
     with("blocks of one", [](auto& c) { c.most_instructions = 1; });
     with("blocks of three", [](auto& c) { c.most_instructions = 3; });
+    with("shared memory", [](auto& c) { c.memory_is_private = false; });
     return all;
 }
 

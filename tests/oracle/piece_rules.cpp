@@ -35,15 +35,17 @@ bool is_of_memory(const OracleEnd& end) {
     return end.vector == vector::ss || end.vector == vector::gp || end.vector == vector::pf || end.vector == vector::ac;
 }
 
+// How far from its address BT and the like access their operand.
+u32 bit_string_distance(const Cpu& cpu, const Instruction& in) {
+    bool bit_string = in.opcode_map == 1 && (in.opcode & 0xE7) == 0xA3;
+    if (!bit_string) return 0;
+    if (in.operand_size == 4) return static_cast<u32>(static_cast<i32>(cpu.get32(in.op[1].reg)) >> 5 << 2);
+    return static_cast<u32>(static_cast<i16>(cpu.get16(in.op[1].reg)) >> 4 << 1);
+}
+
 bool memory_is_near(const Cpu& cpu, const Instruction& in) {
     u32 address = cpu.effective_address(in);
-    bool bit_string = in.opcode_map == 1 && (in.opcode & 0xE7) == 0xA3;
-    if (bit_string) {
-        i32 bit = in.operand_size == 4 ? static_cast<i32>(cpu.get32(in.op[1].reg))
-                                       : static_cast<i16>(cpu.get16(in.op[1].reg));
-        i32 word = in.operand_size == 4 ? bit >> 5 << 2 : bit >> 4 << 1;
-        if (!is_near(address + static_cast<u32>(word))) return false;
-    }
+    if (!is_near(address + bit_string_distance(cpu, in))) return false;
     // The words of an m80 or of an environment fault one by one: which exception is first is the processor's affair.
     bool by_words = in.op[0].size > 8 && in.op[0].size != 16;
     return is_near(address) && !(by_words && address >= top);
@@ -91,6 +93,16 @@ bool is_misaligned_sha(const Cpu& cpu, const Instruction& in) {
     bool of_map2 = in.opcode_map == 2 && in.opcode >= 0xC8 && in.opcode <= 0xCD;
     bool sha = of_map2 || in.mnemonic == ZYDIS_MNEMONIC_SHA1RNDS4;
     return sha && in.has_memory && (cpu.state.segment(in.memory.segment).base + cpu.effective_address(in)) % 16 != 0;
+}
+
+bool locks_two_lines(const Cpu& cpu, const Instruction& in) {
+    constexpr u64 line = 64;
+    bool locks = in.has_memory && (in.lock || in.mnemonic == ZYDIS_MNEMONIC_XCHG);
+    if (!locks) return false;
+    u64 first = cpu.state.segment(in.memory.segment).base + cpu.effective_address(in) + bit_string_distance(cpu, in);
+    return std::any_of(in.op.begin(), in.op.end(), [first](const Operand& o) {
+        return o.kind == Operand::Kind::Memory && first % line + o.size > line;
+    });
 }
 
 void Tolerance::executes(const Cpu& cpu, const Instruction& in) {

@@ -18,6 +18,8 @@ bool is_near(u32 linear);
 bool stays_near(const Cpu& cpu, const Instruction& in);
 // A misaligned operand that is #GP here and is read by some processors: the piece does not run there.
 bool is_misaligned_sha(const Cpu& cpu, const Instruction& in);
+// A locked operand on two lines of the cache, for which hosts stop everybody: the piece does not run there.
+bool locks_two_lines(const Cpu& cpu, const Instruction& in);
 
 // What need not agree, by the instructions that a piece executed.
 struct Tolerance {

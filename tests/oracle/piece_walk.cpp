@@ -84,6 +84,7 @@ bool PieceWalker::host_may_go_on(const Known& next, bool first, Tolerance& toler
     if (next.in.mnemonic == ZYDIS_MNEMONIC_INT3) return true;
     if (!next.may_run || (leaves_flags_of_its_own(next.in.mnemonic) && !first)) return false;
     if (!stays_near(machine_.cpu, next.in) || is_misaligned_sha(machine_.cpu, next.in)) return false;
+    if (locks_two_lines(machine_.cpu, next.in)) return false;
     if (tolerance.hides(next.in)) return false;
     tolerance.executes(machine_.cpu, next.in);
     return true;
