@@ -24,6 +24,7 @@ int complain(const std::string& message, int status) {
 int main(int argc, char** argv) {
     using namespace vellum;
     ensure_standard_streams();
+    make_write_errors_plain();
     try {
         auto parsed = parse_command_line({argv + 1, argv + argc});
         if (auto* help = std::get_if<HelpText>(&parsed)) {

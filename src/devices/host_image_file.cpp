@@ -72,10 +72,12 @@ class ImageFile final : public BlockBackend {
         return file_.write(offset, bytes);
     }
     bool flush() override {
+        if (failed_) return false;
         if (!dirty_) return true;
-        if (::fdatasync(file_.number()) != 0) return false;
+        // The host forgets what it could not write: a later call would claim success for bytes that are lost.
+        failed_ = ::fdatasync(file_.number()) != 0;
         dirty_ = false;
-        return true;
+        return !failed_;
     }
     int descriptor() const override { return read_only_ ? -1 : file_.number(); }
     ImageIdentity identity() const override { return file_.identity(); }
@@ -84,7 +86,7 @@ class ImageFile final : public BlockBackend {
     OpenImage file_;
     u64 size_;
     bool read_only_;
-    bool dirty_ = false;
+    bool dirty_ = false, failed_ = false;
 };
 
 // Blocks that were written live in a file without a name, at the same offsets; all others come from the image.

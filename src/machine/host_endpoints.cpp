@@ -13,14 +13,18 @@
 #include <cerrno>
 #include <chrono>
 #include <climits>
+#include <cstdio>
 #include <cstring>
 #include <mutex>
 #include <optional>
 #include <utility>
 
 #include "base/host_error.hpp"
+#include "base/one_line.hpp"
 #include "machine/endpoints.hpp"
 #include "machine/listener.hpp"
+#include "machine/output_file.hpp"
+#include "machine/socket_path.hpp"
 
 namespace vellum {
 
@@ -33,16 +37,19 @@ class PatientWriter {
     PatientWriter(std::chrono::milliseconds patience, Ending ending)
         : patience_{patience}, ending_{std::move(ending)} {}
 
-    void write(int descriptor, std::span<const u8> bytes) {
+    // False: an error of the host, in errno.
+    bool write(int descriptor, std::span<const u8> bytes) {
         while (!bytes.empty()) {
             stuck_ = !has_room(descriptor);
-            if (stuck_) return;
+            if (stuck_) return true;
             // A pipe that can be written has room for this much; sockets and terminals take less when they must.
             ssize_t n = ::write(descriptor, bytes.data(), std::min<std::size_t>(bytes.size(), PIPE_BUF));
-            if (n < 0 && errno == EINTR) continue;
-            if (n <= 0) return;  // the reader went away: as with an unplugged cable, the bytes are lost
+            if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+            if (n < 0 && errno != EPIPE && errno != ECONNRESET) return false;
+            if (n <= 0) return true;  // the reader went away: as with an unplugged cable, the bytes are lost
             bytes = bytes.subspan(static_cast<std::size_t>(n));
         }
+        return true;
     }
 
  private:
@@ -66,11 +73,6 @@ class PatientWriter {
 
 constexpr std::chrono::milliseconds patience_with_people{10'000}, patience_with_programs{2'000};
 
-std::string folder_of(const std::string& path) {
-    auto slash = path.rfind('/');
-    return slash == std::string::npos ? "." : path.substr(0, slash + 1);
-}
-
 class NullSink final : public ByteSink {
  public:
     void put(std::span<const u8>) override {}
@@ -79,18 +81,25 @@ class NullSink final : public ByteSink {
 class FileSink final : public ByteSink {
  public:
     FileSink(const std::string& option, const std::string& path, Ending ending)
-        : descriptor_{open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)},
-          writer_{patience_with_programs, std::move(ending)} {
-        if (descriptor_ < 0)
-            throw UsageError(
-                fmt::format("{} file:{}: {}; name a file that can be written", option, path, std::strerror(errno)));
+        : name_{fmt::format("{} file:{}", option, path)}, writer_{patience_with_programs, std::move(ending)} {
+        try {
+            descriptor_ = open_output_file(path);
+        } catch (const HostError& trouble) {
+            throw UsageError(fmt::format("{} file:{}", option, trouble.what()));
+        }
     }
-    ~FileSink() override { close(descriptor_); }
-    void put(std::span<const u8> bytes) override { writer_.write(descriptor_, bytes); }
+    void put(std::span<const u8> bytes) override {
+        if (writer_.write(descriptor_.number(), bytes) || told_) return;
+        told_ = true;
+        std::fputs(fmt::format("vellum: {}: {}; output is lost\n", one_line(name_), std::strerror(errno)).c_str(),
+                   stderr);
+    }
 
  private:
-    int descriptor_;
+    std::string name_;
+    Descriptor descriptor_;
     PatientWriter writer_;  // it may be a pipe with a name
+    bool told_ = false;
 };
 
 class StdioSink final : public ByteSink {
@@ -114,21 +123,6 @@ class StdioSink final : public ByteSink {
     bool raw_mode_ = false;
     PatientWriter writer_;
 };
-
-sockaddr_un address_of(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, path.data(), std::min(path.size(), sizeof address.sun_path - 1));
-    return address;
-}
-
-bool somebody_listens(const std::string& path) {
-    sockaddr_un address = address_of(path);
-    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool alive = connect(probe, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-    close(probe);
-    return alive;
-}
 
 // One peer at a time; who comes later takes the line over.
 class SocketSink final : public ByteSink {

@@ -1,6 +1,7 @@
 // FileAccess by this process itself.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,7 +13,9 @@
 #include "base/host_error.hpp"
 #include "devices/block_backend.hpp"
 #include "machine/file_access.hpp"
+#include "machine/output_file.hpp"
 #include "machine/snapshot_file.hpp"
+#include "machine/socket_path.hpp"
 
 namespace vellum {
 
@@ -22,10 +25,11 @@ namespace {
     throw HostError(fmt::format("{}: {}; name another file", path, std::strerror(errno)));
 }
 
-Descriptor open_to_write(const std::string& path) {
-    Descriptor file{open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
-    if (!file) fail(path);
-    return file;
+// Whoever reads a pipe has this long for it.
+bool takes_more(const Descriptor& pipe) {
+    constexpr int patience = 2000;  // ms
+    pollfd output{pipe.number(), POLLOUT, 0};
+    return poll(&output, 1, patience) > 0;
 }
 
 std::string free_name(const std::string& ending) {
@@ -33,11 +37,6 @@ std::string free_name(const std::string& ending) {
         std::string name = fmt::format("vellum-{}.{}", number, ending);
         if (access(name.c_str(), F_OK) != 0) return name;
     }
-}
-
-void remove_socket(const std::string& path) {
-    struct stat status;
-    if (lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) unlink(path.c_str());
 }
 
 // Where a symbolic link leads; the path itself when there is nothing yet.
@@ -98,7 +97,7 @@ class DirectFileAccess final : public FileAccess {
             case FileWish::Floppy: return {open_image_file(path, ImageAccess::ReadWrite), {}};
             case FileWish::Overlay: return {open_overlay_file(), {}};
             case FileWish::Picture:
-            case FileWish::Report: return {open_to_write(path), {}};
+            case FileWish::Report: return {open_output_file(path), {}};
             case FileWish::Snapshot: check_replaceable(path); return {replacement_.begin(path), {}};
             case FileWish::CommitSnapshot: replacement_.commit(); return {};
             case FileWish::AbandonSnapshot: replacement_.abandon(); return {};
@@ -121,6 +120,7 @@ void write_file(FileAccess& files, FileWish wish, const std::string& path, std::
     while (!bytes.empty()) {
         ssize_t put = write(file.number(), bytes.data(), bytes.size());
         if (put < 0 && errno == EINTR) continue;
+        if (put < 0 && errno == EAGAIN && takes_more(file)) continue;
         if (put <= 0) fail(path);
         bytes.remove_prefix(static_cast<std::size_t>(put));
     }

@@ -15,6 +15,7 @@
 #include "machine/endpoints.hpp"
 #include "machine/host_process.hpp"
 #include "machine/listener.hpp"
+#include "machine/socket_path.hpp"
 
 namespace vellum {
 
@@ -28,8 +29,11 @@ Descriptor listen_at_path(const std::string& option, const std::string& path) {
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path.data(), std::min(path.size(), sizeof address.sun_path - 1));
     Descriptor listener{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    FolderLock lock{folder_of(path)};  // until somebody who probes the name finds us
+    if (somebody_listens(path))
+        throw UsageError(fmt::format("{} unix:{}: somebody else listens there; use another path", option, path));
     struct stat info;
-    if (stat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) unlink(path.c_str());
+    if (lock.held() && stat(path.c_str(), &info) == 0 && S_ISSOCK(info.st_mode)) unlink(path.c_str());
     mode_t before = umask(0077);
     bool bound = listener && bind(listener.number(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
     umask(before);

@@ -84,6 +84,8 @@ void ensure_standard_streams() {
     if (number >= 0) close(number);
 }
 
+void make_write_errors_plain() { signal(SIGXFSZ, SIG_IGN); }
+
 struct ProcessEnd::Terminal {
     termios before;
 };
