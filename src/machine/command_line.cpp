@@ -11,6 +11,7 @@
 #include "base/host_error.hpp"
 #include "base/log.hpp"
 #include "jit/switches.hpp"
+#include "machine/qemu_words.hpp"
 
 namespace vellum {
 
@@ -277,6 +278,9 @@ std::variant<RunConfig, HelpText, WatchConfig> parse_command_line(std::vector<st
     RunConfig config;
     if (!words.empty() && words.front() == "run") words.erase(words.begin());
     config.machine.embedded_guest = words.empty();
+    QemuWords translated = from_qemu(words);
+    if (!translated.help.empty()) return HelpText{translated.help};
+    words = std::move(translated.words);
 
     RawOptions raw;
     CLI::App app{"Vellum: a PC in a program, by dynamic binary translation", "vellum run"};
