@@ -89,8 +89,10 @@ bool within_limit(const Segment& s, u32 offset, u32 bytes) {
     u64 last = u64{offset} + bytes - 1;
     bool expand_down = !s.is_code() && s.type() & 4;
     if (expand_down) return offset > s.limit && last <= (s.big() ? 0xFFFFFFFF : 0xFFFF);
-    // An access over the end of 4 GiB faults too: SDM 3A 5.3 leaves it to the implementation, and processors do.
-    return last <= s.limit;
+    // A flat segment has no end: an access over that of 4 GiB goes on at 0. SDM 3A 5.3 leaves it to the implementation;
+    // Intel's do so, AMD's raise #GP (docs/decisions/hardware-oracle.md).
+    bool flat = s.base == 0 && s.limit == 0xFFFFFFFF;
+    return flat || last <= s.limit;
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ struct MemoryAccess {
 
 // A store into memory that raises an unmasked exception other than precision is not done (SDM vol. 1, 8.5). AMD's
 // processors check the address all the same, Intel's do not. Those write the first eight of ten bytes before the others
-// may fault.
+// may fault, but for an operand over the end of 4 GiB: of that, both pages are looked at before anything is written.
 Fault store_result(Cpu& cpu, const MemoryAccess& to, const HostOperands& operands) {
     bool done = !(x87::pending(operands.fpu) & ~x87::precision);
     if (!done && !host_is_amds()) return Fault::none();
@@ -47,10 +47,9 @@ Fault store_result(Cpu& cpu, const MemoryAccess& to, const HostOperands& operand
     if (!done) return cpu.probe(to.segment, to.offset, to.bytes, Access::Write);
     std::span<const u8> bytes{operands.memory, to.bytes};
     constexpr u8 first = 8;
-    if (to.bytes <= first || host_is_amds()) return cpu.write_bytes(to.segment, to.offset, bytes);
+    bool over_the_end = to.offset + to.bytes - 1 < to.offset;
+    if (to.bytes <= first || over_the_end || host_is_amds()) return cpu.write_bytes(to.segment, to.offset, bytes);
     if (Fault fault = cpu.write_bytes(to.segment, to.offset, bytes.first(first))) return fault;
-    bool over_the_end = to.offset + first < first;  // of 4 GiB: a fault, as of every other operand
-    if (over_the_end) return cpu.probe(to.segment, to.offset, to.bytes, Access::Write);
     return cpu.write_bytes(to.segment, to.offset + first, bytes.subspan(first));
 }
 

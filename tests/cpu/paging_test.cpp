@@ -241,6 +241,9 @@ TEST_CASE("memory: limits and types of segments") {
     }
     SECTION("over the end of 4 GiB") {
         CHECK(m.cpu.read<u8>(Seg::Ds, 0xFFFFFFFF));
+        CHECK_FALSE(m.cpu.write<u8>(Seg::Ds, 0, 0x5A));
+        CHECK(*m.cpu.read<u16>(Seg::Ds, 0xFFFFFFFF) >> 8 == 0x5A);
+        m.state.segment(Seg::Ds).base = 0x1000;
         CHECK(m.cpu.read<u16>(Seg::Ds, 0xFFFFFFFF).fault() == gp);
     }
 }

@@ -173,11 +173,18 @@ TEST_CASE("faults: x87 results stay across callouts", "[jit][faults]") {
     });
 }
 
-TEST_CASE("faults: an access across the end of 4 GiB is the interpreter's", "[jit][faults]") {
-    agree<FlatMachine>(vector::gp, nothing, [](x86::Assembler& a) {
+TEST_CASE("faults: an access across the end of 4 GiB goes on at 0", "[jit][faults]") {
+    agree<FlatMachine>(-1, nothing, [](x86::Assembler& a) {
+        a.mov(x86::dword_ptr(0), 0x44332211);
         a.mov(x86::eax, 0xFFFFFFFE);
         a.inc(x86::ebx);
         a.mov(x86::ecx, x86::dword_ptr(x86::eax));
+        a.add(x86::dword_ptr(x86::eax), 0x10000);
+        a.mov(x86::edx, x86::dword_ptr(0));
+        a.mov(x86::esp, 2);
+        a.push(0x77665544);
+        a.pop(x86::edi);
+        a.mov(x86::esp, 0x8000);
         a.hlt();
     });
 }

@@ -58,8 +58,9 @@ bool is_near(u32 address) {
     for (auto [first, bytes] : {std::pair{L::data, L::data_bytes + L::read_only_bytes},
                                 std::pair{L::stack, L::stack_bytes}, std::pair{L::code, L::code_bytes}})
         if (address >= first - margin && address < first + bytes + margin) return true;
-    // An operand over the end of 4 GiB: #GP here, as by AMD's processors; Intel's go on at the other end (SDM 3A 5.3).
-    bool over_the_end = !host_is_amds() && address > last_whole;
+    // An operand over the end of 4 GiB goes on at the other end here, as by Intel's processors; AMD's raise #GP (SDM 3A
+    // 5.3). Neither is run: what lies at the other end is not the piece's.
+    bool over_the_end = address > last_whole;
     return address < 0xF000 || (address >= top && !over_the_end);
 }
 
@@ -85,7 +86,7 @@ bool stays_near(const Cpu& cpu, const Instruction& in) {
     bool frame = in.mnemonic == ZYDIS_MNEMONIC_ENTER || in.mnemonic == ZYDIS_MNEMONIC_LEAVE;
     constexpr u32 most_pushed = 256;
     bool down_to_the_end = reg(Reg::Esp) < most_pushed || (frame && reg(Reg::Ebp) < most_pushed);
-    if (!host_is_amds() && down_to_the_end) return false;
+    if (down_to_the_end) return false;
     return is_near(reg(Reg::Esp)) && (!frame || (is_near(reg(Reg::Ebp)) && is_near(reg(Reg::Ebp) - 128)));
 }
 
