@@ -56,6 +56,8 @@ void add_piece(BootPlan& plan, const std::string& name, std::span<const u8> kern
 }
 
 u64 take_elf(BootPlan& plan, const std::string& name, std::span<const u8> kernel, u64 limit) {
+    constexpr u8 class_64 = 2;  // e_ident[EI_CLASS]
+    if (kernel[4] == class_64) refuse(name, "a 64-bit ELF file; Multiboot loads 32-bit ones");
     u32 table = word(kernel, 28);
     u16 entry_bytes = half(kernel, 42), count = half(kernel, 44);
     if (entry_bytes < 32 || u64{table} + u64{entry_bytes} * count > kernel.size()) refuse(name, "broken ELF file");

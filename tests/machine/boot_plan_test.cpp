@@ -166,6 +166,7 @@ TEST_CASE("boot plan: broken or unfitting Multiboot kernels are refused") {
     CHECK_THAT(multiboot_refusal(elf_kernel().set(0, 0)), Contains("no ELF file"));
     CHECK_THAT(multiboot_refusal(elf_kernel().set(28, 0xFFFFFFF0)), Contains("broken ELF"));
     CHECK_THAT(multiboot_refusal(elf_kernel().set(42, 8, 2)), Contains("broken ELF"));
+    CHECK_THAT(multiboot_refusal(elf_kernel().set(4, 2, 1)), Contains("64-bit ELF"));
     CHECK_THAT(multiboot_refusal(elf_kernel().set(44, 0, 2)), Contains("nothing to load"));
     CHECK_THAT(multiboot_refusal(elf_kernel().set(56, 0x2F0)), Contains("truncated"));
     CHECK_THAT(multiboot_refusal(elf_kernel().set(56, 0xFFFFFFFF)), Contains("truncated"));
