@@ -20,7 +20,7 @@ void Archive::transfer(void* data, std::size_t size) {
     position_ += size;
 }
 
-u32 Archive::section(std::string_view name, u32 version) {
+u32 Archive::section(std::string_view name, u32 version, u32 oldest) {
     u32 length = static_cast<u32>(name.size());
     (*this)(length);
     if (length != name.size()) {
@@ -32,7 +32,9 @@ u32 Archive::section(std::string_view name, u32 version) {
     if (!std::equal(stored.begin(), stored.end(), name.begin())) ok_ = false;
     u32 stored_version = version;
     (*this)(stored_version);
-    if (stored_version > version) ok_ = false;
+    if (!ok_ || (stored_version >= oldest && stored_version <= version)) return stored_version;
+    ok_ = false;
+    other_version_ = {std::string{name}, stored_version, version};
     return stored_version;
 }
 

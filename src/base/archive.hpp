@@ -5,7 +5,9 @@
 #include <array>
 #include <concepts>
 #include <cstring>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -71,8 +73,16 @@ class Archive {
     template <typename... T>
     requires(sizeof...(T) > 1) void operator()(T&... values) { ((*this)(values), ...); }
 
-    // Opens a named, versioned part; another name on load refuses the whole load. Returns the stored version.
-    u32 section(std::string_view name, u32 version);
+    // Opens a named, versioned part. Another name, or a version that is newer, or older than the oldest that the part
+    // still reads, refuses the whole load. Returns the stored version.
+    u32 section(std::string_view name, u32 version, u32 oldest);
+    u32 section(std::string_view name, u32 version) { return section(name, version, version); }
+    // Of the first part that was refused for its version.
+    struct OtherVersion {
+        std::string name;
+        u32 stored, expected;
+    };
+    const std::optional<OtherVersion>& other_version() const { return other_version_; }
     // Raw bytes of known length (RAM pages, screen memory).
     void raw(std::span<u8> bytes) { transfer(bytes.data(), bytes.size()); }
 
@@ -84,6 +94,7 @@ class Archive {
     std::vector<u8> bytes_;
     std::size_t position_ = 0;
     bool ok_ = true;
+    std::optional<OtherVersion> other_version_;
 };
 
 }  // namespace vellum

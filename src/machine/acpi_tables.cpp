@@ -1,5 +1,4 @@
-// RSDP, RSDT, FADT, FACS, DSDT, MADT and HPET of this board. SeaBIOS moves the PM block to 600h when it is given
-// tables.
+// RSDP, RSDT, FADT, FACS, DSDT, MADT and HPET of this board.
 #include "machine/acpi_tables.hpp"
 
 #include <algorithm>
@@ -7,6 +6,12 @@
 #include <string>
 #include <string_view>
 
+#include "devices/acpi_pm.hpp"
+#include "devices/hpet.hpp"
+#include "devices/io_apic.hpp"
+#include "devices/pci.hpp"
+#include "devices/piix3.hpp"
+#include "devices/system_ports.hpp"
 #include "machine/aml.hpp"
 #include "machine/board_facts.hpp"
 
@@ -69,7 +74,6 @@ class LoaderScript {
 
 constexpr std::array<std::string_view, 4> links{"LNKA", "LNKB", "LNKC", "LNKD"};
 constexpr std::array<std::string_view, 4> routes{"PRQA", "PRQB", "PRQC", "PRQD"};
-constexpr u8 route_registers = 0x60, route_off = 0x80;  // 82371AB datasheet 4.1.10: PIRQRC[A:D]
 
 Code isa_device(std::string_view name, std::string_view id, u32 number, const Code& resources) {
     return aml::device(name, join({aml::name("_HID", aml::eisa_id(id)), aml::name("_UID", aml::integer(number)),
@@ -83,7 +87,7 @@ Code isa_bridge() {
         com[i] =
             isa_device(i ? "COM2" : "COM1", "PNP0501", i + 1, resources({io(serial_ports[i], 8), irq(serial_irqs[i])}));
     return device(
-        "ISA", join({name("_ADR", integer(1 << 16)), pci_config_bytes("PIRQ", route_registers, routes),
+        "ISA", join({name("_ADR", integer(1 << 16)), pci_config_bytes("PIRQ", Piix3::first_route, routes),
                      isa_device("RTC", "PNP0B00", 0, resources({io(0x70, 2), irq(8)})),
                      isa_device("KBD", "PNP0303", 0, resources({io(0x60, 1), io(0x64, 1), irq(1)})),
                      isa_device("MOU", "PNP0F13", 0, resources({irq(12)})),
@@ -106,9 +110,10 @@ Code host_bridge(u64 ram_bytes) {
     using namespace aml;
     return device("PCI0",
                   join({name("_HID", eisa_id("PNP0A03")), name("_UID", integer(0)),
-                        name("_CRS", resources({bus_range(0, 0xFF), io(0xCF8, 8), io_range(0, 0xCF7),
-                                                io_range(0xD00, 0xFFFF), memory_range(0xA0000, 0xBFFFF),
-                                                memory_range(static_cast<u32>(ram_bytes), io_apic_address - 1)})),
+                        name("_CRS", resources({bus_range(0, 0xFF), io(PciBus::first_port, PciBus::port_count),
+                                                io_range(0, PciBus::first_port - 1), io_range(0xD00, 0xFFFF),
+                                                memory_range(0xA0000, 0xBFFFF),
+                                                memory_range(static_cast<u32>(ram_bytes), IoApic::address - 1)})),
                         routing_table(), isa_bridge()}));
 }
 
@@ -120,9 +125,9 @@ Code link(u32 number) {
         join({name("_HID", eisa_id("PNP0C0F")), name("_UID", integer(number + 1)),
               name("_PRS", resources({level_interrupts({5, 10, 11})})),
               method("_STA", 0,
-                     join({when(bits_and(route, integer(route_off), no_target()), give(integer(9))),
+                     join({when(bits_and(route, integer(Piix3::route_off), no_target()), give(integer(9))),
                            give(integer(0x0B))})),
-              method("_DIS", 0, bits_or(route, integer(route_off), route)),
+              method("_DIS", 0, bits_or(route, integer(Piix3::route_off), route)),
               method("_CRS", 0,
                      join({store(resources({level_interrupts({0})}), local0()),
                            dword_field(local0(), level_interrupt_at, "IRQW"), bits_and(route, integer(0x0F), line),
@@ -132,11 +137,13 @@ Code link(u32 number) {
 
 Code dsdt(u64 ram_bytes) {
     using namespace aml;
-    // SLP_TYPa and SLP_TYPb, and two reserved ones: type 0 is off on this chip.
-    const std::array<Code, 4> off{integer(0), integer(0), integer(0), integer(0)};
+    // SLP_TYPa and SLP_TYPb, and two reserved ones.
+    const std::array<Code, 4> off{integer(AcpiPm::sleep_type_off), integer(AcpiPm::sleep_type_off), integer(0),
+                                  integer(0)};
     Code system = host_bridge(ram_bytes);
     for (u32 i = 0; i < links.size(); ++i) system = join({system, link(i)});
-    system = join({system, isa_device("HPET", "PNP0103", 0, resources({memory32(hpet_address, 0x400)}))});
+    system =
+        join({system, isa_device("HPET", "PNP0103", 0, resources({memory32(Hpet::address, Hpet::address_bytes)}))});
     return join({name("_S5", package(off)), scope("\\_SB", system)});
 }
 
@@ -146,24 +153,26 @@ Code fixed_description() {
     Code fadt(244 - header_bytes);
     auto set = [&fadt](std::size_t at, u64 value, std::size_t size) { put(fadt, at - header_bytes, value, size); };
     set(46, acpi_irq, 2);
-    set(48, 0xB2, 4), set(52, 0xF1, 1), set(53, 0xF0, 1);  // SMI_CMD, ACPI_ENABLE, ACPI_DISABLE
-    set(56, pm_address, 4), set(64, pm_address + 4, 4), set(76, pm_address + 8, 4), set(80, gpe_address, 4);
-    set(88, 4, 1), set(89, 2, 1), set(91, 4, 1), set(92, 4, 1);  // their lengths
+    set(48, AcpiPm::apm_port, 4), set(52, AcpiPm::apm_acpi_enable, 1), set(53, AcpiPm::apm_acpi_disable, 1);  // SMI_CMD
+    set(56, pm_address + AcpiPm::event_offset, 4), set(88, AcpiPm::event_bytes, 1);
+    set(64, pm_address + AcpiPm::control_offset, 4), set(89, AcpiPm::control_bytes, 1);
+    set(76, pm_address + AcpiPm::timer_offset, 4), set(91, AcpiPm::timer_bytes, 1);
+    set(80, AcpiPm::gpe_port, 4), set(92, AcpiPm::gpe_bytes, 1);
     set(96, 0xFFF, 2), set(98, 0xFFF, 2);                        // no C2, no C3
     set(108, 0x32, 1);                                           // century
     set(109, 3, 2);                                              // devices on ISA, and an 8042
     set(112, 1 | 1 << 2 | 1 << 5 | 1 << 10, 4);                  // WBINVD, C1, no sleep button, reset register
-    set(116, 1 | 8 << 8, 4), set(120, 0xCF9, 8), set(128, 6, 1);
+    set(116, 1 | 8 << 8, 4), set(120, PciBus::reset_port, 8), set(128, ResetControl::hard_reset, 1);
     return fadt;
 }
 
 Code interrupt_description() {
-    Code madt = join({little_endian(local_apic_address, 4),
+    Code madt = join({little_endian(LocalApic::address_at_reset, 4),
                       little_endian(1, 4),  // there are 8259s too
                       {0, 8, 0, 0},
                       little_endian(1, 4),  // the processor
                       {1, 12, 0, 0},
-                      little_endian(io_apic_address, 4),
+                      little_endian(IoApic::address, 4),
                       little_endian(0, 4),
                       {2, 10, 0, 0},
                       little_endian(2, 4),
@@ -174,7 +183,7 @@ Code interrupt_description() {
 }
 
 Code timer_description() {
-    return join({little_endian(hpet_identity, 4), little_endian(0, 4), little_endian(hpet_address, 8), Code(4)});
+    return join({little_endian(Hpet::identity, 4), little_endian(0, 4), little_endian(Hpet::address, 8), Code(4)});
 }
 
 Code header(std::string_view signature, u8 revision, std::size_t body_bytes) {

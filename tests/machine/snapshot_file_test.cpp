@@ -32,23 +32,30 @@ bool read_one(SnapshotReader& in, u8& byte) {
     }
 }
 
+// What the stream of a file holds.
+std::vector<u8> stream_of(const std::string& file) {
+    SnapshotReader in{file};
+    std::vector<u8> stream;
+    for (u8 byte = 0; read_one(in, byte);) stream.push_back(byte);
+    return stream;
+}
+
+void write_stream(const std::string& file, std::span<const u8> stream) {
+    auto files = make_direct_file_access();
+    SnapshotWriter out{*files, file};
+    out.put(stream);
+    out.commit();
+}
+
 // The same machine as it was written before format 3: no features behind the size of memory, in section "machine".
 void rewrite_as_format_2(const std::string& from, const std::string& to) {
-    constexpr u64 most = 4 << 20;
-    constexpr std::size_t features_at = 4 + 7 + 4 + 8, version_at = 4 + 7;
-    {
-        SnapshotReader in{from};
-        auto files = make_direct_file_access();
-        SnapshotWriter out{*files, to};
-        std::vector<u8> machine = in.get_bytes(most);
-        machine[version_at] = 1;
-        auto features = machine.begin() + features_at;
-        machine.erase(features, features + std::size(host_feature_names));
-        out.put_value(u64{machine.size()});
-        out.put(machine);
-        for (u8 byte = 0; read_one(in, byte);) out.put({&byte, 1});
-        out.commit();
-    }
+    constexpr std::size_t length_at = 0, version_at = 8 + 4 + 7, features_at = version_at + 4 + 8;
+    std::vector<u8> stream = stream_of(from);
+    stream[length_at] -= static_cast<u8>(std::size(host_feature_names));
+    stream[version_at] = 1;
+    auto features = stream.begin() + features_at;
+    stream.erase(features, features + std::size(host_feature_names));
+    write_stream(to, stream);
     std::vector<u8> bytes = contents(to);
     bytes[16] = 2;
     Checksum sum;
@@ -118,6 +125,21 @@ TEST_CASE("snapshot: a file of format 2, which says nothing of the host's featur
     Snapshot{earlier}.check_fits(config, parts_for(earlier, config));
     WholeMachine restored = WholeMachine::restored(EngineKind::Interp, earlier);
     require_equal(restored, original);
+}
+
+TEST_CASE("snapshot: a file from before the firmware was given ACPI tables is refused for the version of its part") {
+    Fresh fresh;
+    std::vector<u8> stream = stream_of(fresh.file);
+    // The board's section for the chip, and in it the chip's own; its version comes next.
+    const std::vector<u8> sections{6, 0, 0, 0, 'f', 'w', '_', 'c', 'f', 'g', 1,   0,
+                                   0, 0, 6, 0, 0,   0,   'f', 'w', '_', 'c', 'f', 'g'};
+    auto at = std::search(stream.begin(), stream.end(), sections.begin(), sections.end());
+    REQUIRE(at != stream.end());
+    at[static_cast<std::ptrdiff_t>(sections.size())] = 1;
+    write_stream(fresh.file, stream);
+    CHECK_THROWS_WITH(WholeMachine::restored(EngineKind::Interp, fresh.file),
+                      Contains(fresh.file) && Contains("was written by another Vellum") &&
+                          Contains("\"fw_cfg\" has version 1, this one reads 2") && !Contains("\n"));
 }
 
 TEST_CASE("snapshot: a host that lacks what the machine's processor had is refused, and one that has more is not") {
