@@ -31,7 +31,10 @@ void Archive::section(std::string_view name, u32 version) {
     raw(stored);
     u32 stored_version = version;
     (*this)(stored_version);
-    if (stored_version != version || !std::equal(stored.begin(), stored.end(), name.begin())) ok_ = false;
+    const bool same_name = std::equal(stored.begin(), stored.end(), name.begin());
+    if (!ok_ || (same_name && stored_version == version)) return;
+    ok_ = false;
+    if (same_name) other_version_ = {std::string{name}, stored_version, version};
 }
 
 }  // namespace vellum

@@ -5,7 +5,9 @@
 #include <array>
 #include <concepts>
 #include <cstring>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -73,6 +75,12 @@ class Archive {
 
     // Opens a named, versioned part; another name or version on load refuses the whole load.
     void section(std::string_view name, u32 version);
+    // Of the first part that was refused for its version.
+    struct OtherVersion {
+        std::string name;
+        u32 stored, expected;
+    };
+    const std::optional<OtherVersion>& other_version() const { return other_version_; }
     // Raw bytes of known length (RAM pages, screen memory).
     void raw(std::span<u8> bytes) { transfer(bytes.data(), bytes.size()); }
 
@@ -84,6 +92,7 @@ class Archive {
     std::vector<u8> bytes_;
     std::size_t position_ = 0;
     bool ok_ = true;
+    std::optional<OtherVersion> other_version_;
 };
 
 }  // namespace vellum

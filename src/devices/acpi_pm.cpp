@@ -4,7 +4,12 @@
 namespace vellum {
 
 namespace {
-enum : u32 { pm_status = 0, pm_enable = 2, pm_control = 4, pm_timer = 8 };
+enum : u32 {
+    pm_status = AcpiPm::event_offset,
+    pm_enable = pm_status + 2,
+    pm_control = AcpiPm::control_offset,
+    pm_timer = AcpiPm::timer_offset
+};
 
 constexpr u16 event_timer = 0x0001, event_global = 0x0020, event_power_button = 0x0100, event_rtc = 0x0400,
               event_wake = 0x8000;
@@ -17,11 +22,7 @@ constexpr u8 control_high_sleep = 0x20;
 constexpr u32 timer_mask = 0xFFFFFF;
 constexpr unsigned timer_top_bit = 23;
 
-// Values that SeaBIOS's and QEMU's tables give to _S5, _S3 and _S4.
-enum : u8 { sleep_type_off = 0, sleep_type_hibernate = 2 };
-
-constexpr u8 apm_acpi_enable = 0xF1, apm_acpi_disable = 0xF0;  // SMI_CMD values of the FADT
-constexpr u32 gpe_base = 0xAFE0;
+constexpr u8 sleep_type_hibernate = 2;  // the value that other tables for this chip give to _S4
 }  // namespace
 
 AcpiPm::AcpiPm(Bus& ports, IrqLine sci, Scheduler& scheduler, Log& log, std::function<void()> on_power_off)
@@ -40,8 +41,8 @@ AcpiPm::AcpiPm(Bus& ports, IrqLine sci, Scheduler& scheduler, Log& log, std::fun
                  [this](u32 offset, u8, u32 value) { write_gpe(offset, static_cast<u8>(value)); }},
       apm_ports_{[this](u32 offset, u8) { return offset == 0 ? apm_control_ : apm_status_; },
                  [this](u32 offset, u8, u32 value) { write_apm(offset, static_cast<u8>(value)); }} {
-    ports.claim("acpi gpe", gpe_base, 4, gpe_ports_, Bus::Width::Bytes);
-    ports.claim("apm", 0xB2, 2, apm_ports_, Bus::Width::Bytes);
+    ports.claim("acpi gpe", gpe_port, gpe_bytes, gpe_ports_, Bus::Width::Bytes);
+    ports.claim("apm", apm_port, 2, apm_ports_, Bus::Width::Bytes);
 }
 
 void AcpiPm::reset() {

@@ -19,6 +19,12 @@ constexpr ClockRate pm_timer_clock{3'579'545};
 
 class AcpiPm final : public Device {
  public:
+    // What the firmware's tables are to say of this chip (the FADT's fields, and the type of sleep that is off).
+    static constexpr u8 event_offset = 0, control_offset = 4, timer_offset = 8;
+    static constexpr u16 gpe_port = 0xAFE0, apm_port = 0xB2;
+    static constexpr u8 event_bytes = 4, control_bytes = 2, timer_bytes = 4, gpe_bytes = 4;
+    static constexpr u8 apm_acpi_enable = 0xF1, apm_acpi_disable = 0xF0, sleep_type_off = 0;
+
     // `sci` is IRQ9, level triggered. `on_power_off` is called in the middle of a port write.
     AcpiPm(Bus& ports, IrqLine sci, Scheduler& scheduler, Log& log, std::function<void()> on_power_off);
 

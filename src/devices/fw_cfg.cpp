@@ -56,7 +56,8 @@ void FwCfg::reset() {
 }
 
 void FwCfg::serialize(Archive& a) {
-    a.section("fw_cfg", 1);
+    // The keys of files follow from all their names: when the board has other ones, an old cursor means another file.
+    a.section("fw_cfg", 2);
     a(key_, position_, dma_address_);
 }
 

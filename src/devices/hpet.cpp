@@ -6,7 +6,6 @@
 namespace vellum {
 
 namespace {
-constexpr u32 first_address = 0xFED00000;
 constexpr Nanoseconds tick = 10;
 
 enum : u32 {
@@ -18,8 +17,8 @@ enum : u32 {
 };
 enum : u32 { timer_config = 0x00, timer_comparator = 0x08, timer_stride = 0x20 };
 
-// Revision 1, three timers, 64 bits, legacy replacement, vendor 8086h, and the period in femtoseconds.
-constexpr u64 capabilities = u64{tick * 1'000'000} << 32 | 0x8086A201;
+// In the high half, the period in femtoseconds.
+constexpr u64 capabilities = u64{tick * 1'000'000} << 32 | Hpet::identity;
 
 constexpr u64 level_triggered = 0x02, interrupt_enable = 0x04, periodic = 0x08, value_set = 0x40, mode_32 = 0x100;
 constexpr u64 config_writable = 0x3F4E;  // route, 32-bit mode, value set, periodic, enable, level
@@ -39,7 +38,7 @@ Hpet::Hpet(Bus& mmio, IrqSink& lines, Scheduler& scheduler, Log& log, std::funct
       log_{log},
       on_legacy_{std::move(on_legacy)},
       events_{{{scheduler, [this] { fire(0); }}, {scheduler, [this] { fire(1); }}, {scheduler, [this] { fire(2); }}}} {
-    mmio.claim("hpet", first_address, 0x400, *this);
+    mmio.claim("hpet", address, address_bytes, *this);
 }
 
 void Hpet::reset() {

@@ -15,6 +15,10 @@ namespace vellum {
 
 class Hpet final : public Device, public BusTarget {
  public:
+    static constexpr u32 address = 0xFED00000, address_bytes = 0x400;
+    // The low half of the capabilities: revision 1, three timers, 64 bits, legacy replacement, vendor 8086h.
+    static constexpr u32 identity = 0x8086A201;
+
     // `lines` counts as ACPI does: 0 and 8 are the ISA interrupts (used in legacy replacement only), 16-23 pins of
     // the I/O APIC. `on_legacy` tells when timers 0 and 1 take IRQ0 from the PIT and IRQ8 from the clock.
     Hpet(Bus& mmio, IrqSink& lines, Scheduler& scheduler, Log& log, std::function<void(bool on)> on_legacy);

@@ -16,7 +16,7 @@ constexpr u64 entry_writable = 0xFF00'0000'0001'AFFF;
 
 IoApic::IoApic(Bus& mmio, LocalApic& local_apic, Log& log) : local_apic_{local_apic}, log_{log} {
     entries_.fill(entry_masked);
-    mmio.claim("io apic", 0xFEC00000, 0x1000, *this);
+    mmio.claim("io apic", address, 0x1000, *this);
 }
 
 void IoApic::reset() {

@@ -16,6 +16,7 @@ namespace vellum {
 class IoApic final : public Device, public BusTarget, public IrqSink {
  public:
     static constexpr u8 pin_count = 24;
+    static constexpr u32 address = 0xFEC00000;
 
     IoApic(Bus& mmio, LocalApic& local_apic, Log& log);
 

@@ -25,7 +25,7 @@ enum : u32 {
     reg_divide = 0x3E0
 };
 
-constexpr u64 base_at_reset = 0xFEE00900;  // enabled, bootstrap processor
+constexpr u64 base_at_reset = LocalApic::address_at_reset | 0x900;  // enabled, bootstrap processor
 constexpr u32 version = 0x00050014;        // six LVT entries
 constexpr u32 lvt_masked = 0x10000;
 constexpr u8 error_send_vector = 0x20, error_receive_vector = 0x40, error_register = 0x80;

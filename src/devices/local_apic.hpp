@@ -16,6 +16,8 @@ enum class DeliveryMode : u8 { Fixed, LowestPriority, Smi, Reserved, Nmi, Init, 
 
 class LocalApic final : public Device, public BusTarget {
  public:
+    static constexpr u32 address_at_reset = 0xFEE00000;
+
     struct Callbacks {
         std::function<void(bool level)> on_output;  // interrupt_requested() or accepts_pic() changed
         std::function<void(u8 vector)> on_eoi;      // end of a level interrupt, for the I/O APIC

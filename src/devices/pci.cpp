@@ -124,7 +124,7 @@ void PciDevice::serialize(Archive& a) {
 }
 
 PciBus::PciBus(Bus& ports, Log& log, ResetControl reset_control) : log_{log}, reset_control_{std::move(reset_control)} {
-    ports.claim("pci", 0xCF8, 8, *this);
+    ports.claim("pci", first_port, port_count, *this);
 }
 
 void PciBus::attach(u8 slot, u8 function, PciDevice& device) {
@@ -162,7 +162,7 @@ void PciBus::write(u32 offset, u8 size, u32 value) {
     } else if (offset < 4 && offset + size > 4) {
         for (u32 i = 4 - offset; i < size; ++i) write(offset + i, 1, value >> (8 * i) & 0xFF);
     } else if (offset < 4) {
-        log_.once(Topic::Pci, "write of {} bytes to port {:x}h does nothing", size, 0xCF8 + offset);
+        log_.once(Topic::Pci, "write of {} bytes to port {:x}h does nothing", size, first_port + offset);
     } else if (PciDevice* device = addressed()) {
         device->write_config((address_ & 0xFC) + (offset - 4), size, value);
     }

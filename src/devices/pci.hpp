@@ -77,6 +77,8 @@ class PciDevice : public Device {
 // Ports CF8h-CFFh. A one-byte access to CF9h is the reset control register, which the machine keeps.
 class PciBus final : public Device, public BusTarget {
  public:
+    static constexpr u16 first_port = 0xCF8, port_count = 8, reset_port = 0xCF9;
+
     struct ResetControl {
         std::function<u8()> read;
         std::function<void(u8)> write;

@@ -6,7 +6,7 @@ namespace vellum {
 namespace {
 
 constexpr PciIdentity identity{0x8086, 0x7000, 0, 0x060100, 0x1AF4, 0x1100};
-constexpr u8 first_route = 0x60, last_route = 0x63;
+constexpr u8 first_route = Piix3::first_route, last_route = first_route + 3, route_off = Piix3::route_off;
 constexpr u16 routable = 0xDEF8;  // 3-7, 9-12, 14, 15: others are reserved
 
 }  // namespace
@@ -17,7 +17,7 @@ Piix3::Piix3(IrqSink& isa_lines) : PciDevice{identity, {}}, isa_lines_{isa_lines
     define(0x0E, 1, 0x80);            // multi-function
     define(0x4C, 1, 0x4D, 0xFF);      // ISA recovery time
     define(0x4E, 2, 0x0003, 0xFFFF);  // X-bus chip select
-    for (u8 route = first_route; route <= last_route; ++route) define(route, 1, 0x80, 0x8F);
+    for (u8 route = first_route; route <= last_route; ++route) define(route, 1, route_off, 0x8F);
     define(0x69, 1, 0x02, 0xFF);  // top of memory
     define(0x6A, 2, 0, 0x807F);
     define(0x70, 1, 0x80, 0xFF);  // motherboard interrupt routing
@@ -47,7 +47,7 @@ void Piix3::drive() {
     u16 wanted = 0;
     for (u8 i = 0; i < 4; ++i) {
         u8 route = config(first_route + i, 1);
-        if (!(route & 0x80) && raised_[i]) wanted |= 1u << (route & 15);
+        if (!(route & route_off) && raised_[i]) wanted |= 1u << (route & 15);
     }
     wanted &= routable;
     u16 changed = wanted ^ driven_;

@@ -9,6 +9,8 @@ namespace vellum {
 // As an IrqSink it takes INTx of all slots: a device's line is IrqLine{piix3, Piix3::intx(slot, pin)}.
 class Piix3 final : public PciDevice, public IrqSink {
  public:
+    static constexpr u8 first_route = 0x60, route_off = 0x80;  // PIRQRC[A:D]
+
     // `isa_lines` gets ISA numbers (3-15), and must see to it that others may pull the same line.
     explicit Piix3(IrqSink& isa_lines);
 

@@ -40,6 +40,8 @@ class SystemPorts final : public Device {
 // Bit 1 chooses between a soft (processor) and a hard (platform) reset, a 0 to 1 change of bit 2 makes it happen.
 class ResetControl final : public Device {
  public:
+    static constexpr u8 hard_reset = 0x06;
+
     ResetControl(Log& log, std::function<void(bool hard)> reset) : log_{log}, reset_{std::move(reset)} {}
 
     std::string_view name() const override { return "reset control"; }

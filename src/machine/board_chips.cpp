@@ -1,13 +1,11 @@
 // Which chip gets which ports, lines and callbacks.
 #include "machine/board_chips.hpp"
 
+#include "machine/board_facts.hpp"
+
 namespace vellum {
 
 namespace {
-
-constexpr u16 serial_ports[2] = {0x3F8, 0x2F8};
-constexpr u8 serial_irqs[2] = {4, 3};
-constexpr u8 vga_slot = 2, acpi_irq = 9;
 
 class NoSink final : public ByteSink {
  public:

@@ -1,7 +1,9 @@
 // What the board tells its firmware: CMOS memory and fw_cfg.
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
+#include "machine/acpi_tables.hpp"
 #include "machine/board.hpp"
 #include "machine/board_chips.hpp"
 
@@ -111,6 +113,10 @@ void Board::fill_fw_cfg() {
     // One byte for each sleep state S0 to S5, bit 7: offered. There is no memory of its own that S3 would keep alive,
     // so suspending is not offered; switching off is.
     fw.add_file("etc/system-states", {0x80, 0, 0, 0, 0, 0x80});
+    AcpiFiles acpi = describe_board(ram_bytes_);
+    fw.add_file("etc/acpi/tables", std::move(acpi.tables));
+    fw.add_file("etc/acpi/rsdp", std::move(acpi.root_pointer));
+    fw.add_file("etc/table-loader", std::move(acpi.loader));
     if (!direct) return;
     fw.add_file(loader_file, boot_loader_rom());
     fw.add_file("bootorder", {std::begin(boot_order), std::end(boot_order)});

@@ -71,6 +71,18 @@ SetupParts check_bzimage(const std::string& name, std::span<const u8> kernel) {
     return {setup_bytes, kernel.size() - setup_bytes, version};
 }
 
+std::vector<BootModule> read_modules(const std::string& initrd, u64 room) {
+    std::vector<BootModule> modules;
+    for (std::string& words : split_modules(initrd)) {
+        std::string file = words.substr(0, words.find(' '));
+        if (file.empty()) throw UsageError(fmt::format("--initrd {}: a module without a file; name one", initrd));
+        std::vector<u8> bytes = read_input_file("--initrd", file, room);
+        room -= bytes.size();
+        modules.push_back({std::move(words), std::move(bytes)});
+    }
+    return modules;
+}
+
 }  // namespace
 
 std::vector<u8> read_input_file(const std::string& option, const std::string& path, u64 most) {
@@ -151,14 +163,14 @@ BootPlan plan_linux(const std::string& name, std::span<const u8> kernel, std::ve
 
 BootPlan plan_boot(const std::string& kernel, const std::string& initrd, const std::string& append, u64 memory_bytes) {
     std::vector<u8> kernel_bytes = read_input_file("--kernel", kernel, memory_bytes);
+    if (is_multiboot(kernel_bytes))
+        return plan_multiboot(kernel, kernel_bytes, read_modules(initrd, memory_bytes), append, memory_bytes);
     std::vector<u8> initrd_bytes;
     if (!initrd.empty()) {
         initrd_bytes = read_input_file("--initrd", initrd, memory_bytes);
         if (initrd_bytes.empty())
             throw UsageError(fmt::format("--initrd {}: is empty; name an initial RAM disk", initrd));
     }
-    if (is_multiboot(kernel_bytes))
-        return plan_multiboot(kernel, kernel_bytes, std::move(initrd_bytes), append, memory_bytes);
     return plan_linux(kernel, kernel_bytes, std::move(initrd_bytes), append, memory_bytes);
 }
 

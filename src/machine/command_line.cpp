@@ -137,7 +137,7 @@ void declare_boot(CLI::App& app, RunConfig& config, RawOptions& raw) {
         return app.add_option(names, value, text)->type_name(type)->group("What it boots");
     };
     option("--kernel", m.kernel, "FILE", "Linux or Multiboot kernel to boot directly");
-    option("--initrd", m.initrd, "FILE", "initial RAM disk for --kernel");
+    option("--initrd", m.initrd, "FILE", "initial RAM disk for --kernel, or the modules of a Multiboot kernel");
     option("--append", m.append, "TEXT", "command line for --kernel");
     constexpr std::array names = {"--hda", "--hdb", "--hdc", "--hdd"};
     for (std::size_t i = 0; i < names.size(); ++i) option(names[i], m.disks[i], "FILE", "raw disk image");

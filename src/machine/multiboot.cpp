@@ -1,4 +1,5 @@
-// Laying out Multiboot 1 kernels (Multiboot Specification 0.6.96): ELF32 or the address fields of the header.
+// Laying out Multiboot 1 kernels (Multiboot Specification 0.6.96), ELF32 or the address fields of the header, and
+// modules.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,13 +14,21 @@ namespace vellum {
 namespace {
 
 constexpr u32 magic = 0x1BADB002, searched = 8192;
-constexpr u32 flag_addresses = 0x10000;
+// The loader must know each of the lower 16 flags. Modules are aligned (0) and memory is described (1) for everybody. A
+// kernel that would like a screen mode (2) finds no video information and keeps the text mode that the firmware set.
+constexpr u32 flag_addresses = 0x10000, flags_unknown = 0xFFF8;
 // Where a kernel may lie below 1 MiB: clear of what the firmware keeps there until the loader has asked it for the
 // memory map, and of the loader's work area at 90000h, behind which come the structures for the kernel.
 constexpr u32 low_begin = 0x1000, low_end = 0x90000, high_begin = 0x100000;
-constexpr u32 information_address = 0x91000, module_list_address = 0x91100, map_address = 0x91400,
-              text_address = 0x92000;
-constexpr u32 most_text = 0x1000;
+constexpr u32 information_address = 0x91000, information_bytes = 0x100, loader_name_offset = 0xF0,
+              map_address = 0x91400, text_address = 0x92000, module_list_address = 0x93000, module_list_end = 0x9A000;
+constexpr u32 most_text = module_list_address - text_address, module_entry_bytes = 16;
+
+// What the information structure has (3.3, "Boot information format"), and where.
+namespace information {
+constexpr u32 has_memory = 1, has_command_line = 4, has_modules = 8, has_map = 0x40, has_loader_name = 0x200;
+constexpr std::size_t command_line = 16, module_count = 20, module_list = 24, loader_name = 64;
+}  // namespace information
 
 u32 word(std::span<const u8> bytes, std::size_t at) {
     u32 value = 0;
@@ -56,6 +65,8 @@ void add_piece(BootPlan& plan, const std::string& name, std::span<const u8> kern
 }
 
 u64 take_elf(BootPlan& plan, const std::string& name, std::span<const u8> kernel, u64 limit) {
+    constexpr u8 class_64 = 2;  // e_ident[EI_CLASS]
+    if (kernel[4] == class_64) refuse(name, "a 64-bit ELF file; Multiboot loads 32-bit ones");
     u32 table = word(kernel, 28);
     u16 entry_bytes = half(kernel, 42), count = half(kernel, 44);
     if (entry_bytes < 32 || u64{table} + u64{entry_bytes} * count > kernel.size()) refuse(name, "broken ELF file");
@@ -92,17 +103,59 @@ u64 take_addresses(BootPlan& plan, const std::string& name, std::span<const u8> 
 }
 
 void put(std::vector<u8>& bytes, std::size_t at, u32 value) { std::memcpy(bytes.data() + at, &value, 4); }
+void append_string(std::vector<u8>& bytes, std::string_view text) {
+    bytes.insert(bytes.end(), text.begin(), text.end());
+    bytes.push_back(0);
+}
+u64 page_end(u64 address) { return (address + page_offset_mask) & ~u64{page_offset_mask}; }
+
+// One item holds all modules, each from the begin of a page on; another their list with the strings behind it.
+void add_modules(BootPlan& plan, std::vector<BootModule> modules, u64 address, u64 limit) {
+    u64 size = 0;
+    for (const BootModule& module : modules) size = page_end(size) + module.bytes.size();
+    if (address + size > limit) throw UsageError("--initrd: does not fit beside the kernel; give more memory with -m");
+    std::vector<u8> contents, list(modules.size() * module_entry_bytes);
+    contents.reserve(size);
+    for (std::size_t i = 0; i < modules.size(); ++i) {
+        auto& [words, bytes] = modules[i];
+        contents.resize(page_end(contents.size()));
+        u32 fields[] = {static_cast<u32>(address + contents.size()),
+                        static_cast<u32>(address + contents.size() + bytes.size()),
+                        static_cast<u32>(module_list_address + list.size()), 0};
+        std::memcpy(list.data() + i * module_entry_bytes, fields, sizeof fields);
+        contents.insert(contents.end(), bytes.begin(), bytes.end());
+        append_string(list, words);
+        bytes = {};
+    }
+    if (list.size() > module_list_end - module_list_address)
+        throw UsageError("--initrd: too many modules, or too long words for them");
+    if (!contents.empty()) plan.items.push_back({static_cast<u32>(address), std::move(contents)});
+    plan.items.push_back({module_list_address, std::move(list)});
+}
 
 }  // namespace
 
 bool is_multiboot(std::span<const u8> kernel) { return find_header(kernel).has_value(); }
 
-BootPlan plan_multiboot(const std::string& name, std::span<const u8> kernel, std::vector<u8> module,
+std::vector<std::string> split_modules(std::string_view text) {
+    std::vector<std::string> modules;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        std::string& words = modules.emplace_back();
+        for (; at < text.size(); ++at) {
+            if (text[at] == ',' && text.substr(at + 1, 1) != ",") break;
+            if (text[at] == ',') ++at;
+            words += text[at];
+        }
+    }
+    return modules;
+}
+
+BootPlan plan_multiboot(const std::string& name, std::span<const u8> kernel, std::vector<BootModule> modules,
                         const std::string& append, u64 memory_bytes) {
     auto header = find_header(kernel);
     if (!header) refuse(name, "no Multiboot kernel");
     u32 flags = word(kernel, *header + 4);
-    if (flags & 0xFFF8) refuse(name, "its Multiboot header asks for something unknown");
+    if (flags & flags_unknown) refuse(name, "its Multiboot header asks for something unknown");
     if (append.size() + name.size() + 2 > most_text) throw UsageError("--append: too long for a Multiboot kernel");
 
     BootPlan plan;
@@ -115,27 +168,22 @@ BootPlan plan_multiboot(const std::string& name, std::span<const u8> kernel, std
               : word(kernel, 0) == 0x464C457F ? take_elf(plan, name, kernel, limit)
                                               : (refuse(name, "no ELF file and no load addresses"), 0);
 
-    // Flags: memory sizes, command line, modules, memory map, loader name.
-    std::vector<u8> information(0x100 + 16);
-    put(information, 0, 1 | 4 | (module.empty() ? 0 : 8) | 0x40 | 0x200);
-    put(information, 16, text_address);
-    put(information, 64, module_list_address - 16);
-    std::memcpy(information.data() + 0xF0, "Vellum", 7);
-    if (!module.empty()) {
-        u64 address = std::max<u64>((end + page_offset_mask) & ~u64{page_offset_mask}, high_begin);
-        if (address + module.size() > limit)
-            throw UsageError("--initrd: does not fit beside the kernel; give more memory with -m");
-        put(information, 20, 1);
-        put(information, 24, module_list_address);
-        put(information, 0x100, static_cast<u32>(address));
-        put(information, 0x104, static_cast<u32>(address + module.size()));
-        plan.items.push_back({static_cast<u32>(address), std::move(module)});
+    std::vector<u8> structure(information_bytes);
+    u32 has = information::has_memory | information::has_command_line | information::has_map |
+              information::has_loader_name | (modules.empty() ? 0 : information::has_modules);
+    put(structure, 0, has);
+    put(structure, information::command_line, text_address);
+    put(structure, information::loader_name, information_address + loader_name_offset);
+    std::memcpy(structure.data() + loader_name_offset, "Vellum", 7);
+    if (!modules.empty()) {
+        put(structure, information::module_count, static_cast<u32>(modules.size()));
+        put(structure, information::module_list, module_list_address);
+        add_modules(plan, std::move(modules), std::max<u64>(page_end(end), high_begin), limit);
     }
-    std::string text = append.empty() ? name : name + " " + append;
-    std::vector<u8> command_line(text.begin(), text.end());
-    command_line.push_back(0);
+    std::vector<u8> command_line;
+    append_string(command_line, append.empty() ? name : name + " " + append);
     plan.items.push_back({text_address, std::move(command_line)});
-    plan.items.push_back({information_address, std::move(information)});
+    plan.items.push_back({information_address, std::move(structure)});
     return plan;
 }
 

@@ -28,6 +28,15 @@ constexpr u64 most_memory_bytes = u64{3} << 30;
 constexpr u8 no_place = 0xFF;
 constexpr const char* inner_damage = "what it holds is not the state of this machine; it is damaged";
 
+// A loaded archive is of this machine: each part knows its layout, and nothing is left over.
+void check_state(SnapshotReader& in, const Archive& state) {
+    if (auto& part = state.other_version())
+        in.refuse(fmt::format(
+            "was written by another Vellum (its part \"{}\" has version {}, this one reads {}); use that one",
+            part->name, part->stored, part->expected));
+    if (!state.ok() || !state.at_end()) in.refuse(inner_damage);
+}
+
 void put_bytes(SnapshotWriter& out, std::span<const u8> bytes) {
     out.put_value(u64{bytes.size()});
     out.put(bytes);
@@ -216,8 +225,8 @@ Snapshot::Snapshot(const std::string& path, Ending ending) : path_{path}, ending
     SnapshotReader in{path, ending_};
     Archive machine = Archive::loader(in.get_bytes(most_machine_bytes));
     serialize(machine, memory_bytes_, features_, places_);
-    if (!machine.ok() || !machine.at_end() || memory_bytes_ == 0 || memory_bytes_ % page_size != 0 ||
-        memory_bytes_ > most_memory_bytes)
+    check_state(in, machine);
+    if (memory_bytes_ == 0 || memory_bytes_ % page_size != 0 || memory_bytes_ > most_memory_bytes)
         in.refuse(inner_damage);
     firmware_ = get_firmware(in, memory_bytes_);
 }
@@ -267,7 +276,7 @@ void Snapshot::load(Board& board) const {
     get_firmware(in, memory_bytes_);
     Archive state = Archive::loader(in.get_bytes(most_board_bytes));
     board.serialize(state);
-    if (!state.ok() || !state.at_end()) in.refuse(inner_damage);
+    check_state(in, state);
     get_ram(in, board);
     get_kept_blocks(in, board);
     in.expect_end();

@@ -208,3 +208,16 @@ TEST_CASE("board: the log tells once of each port and page that nobody answers",
                        "[memory] write in the page of address E0000000h: nobody is there",
                    });
 }
+
+TEST_CASE("board: firmware is given ACPI tables, and switching off is found by a scan of the DSDT for _S5_") {
+    TinyBoard b;
+    std::vector<u8> tables = fw_cfg_file(b, "etc/acpi/tables");
+    // Name(_S5_, Package(4){0, 0, 0, 0}), as systems without an interpreter of AML look for it.
+    const std::vector<u8> off{0x08, '_', 'S', '5', '_', 0x12, 6, 4, 0, 0, 0, 0};
+    CHECK(std::search(tables.begin(), tables.end(), off.begin(), off.end()) != tables.end());
+    CHECK(fw_cfg_file(b, "etc/acpi/rsdp").size() == 20);
+    std::vector<u8> loader = fw_cfg_file(b, "etc/table-loader");
+    REQUIRE(loader.size() >= 128);
+    CHECK(loader.size() % 128 == 0);
+    CHECK(loader[0] == 1);  // allocate
+}

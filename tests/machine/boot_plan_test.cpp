@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/host_error.hpp"
+#include "tiny_machine.hpp"
 
 using namespace vellum;
 using Catch::Matchers::Contains;
@@ -57,6 +58,23 @@ const BootItem* item_at(const BootPlan& plan, u32 address) {
     return nullptr;
 }
 
+std::string text_of(const std::vector<u8>& bytes) { return {bytes.begin(), bytes.end()}; }
+
+// What the guest finds there once all items are loaded, in their order.
+std::vector<u8> in_memory(const BootPlan& plan, u64 address, std::size_t size) {
+    std::vector<u8> memory(size, 0xEE);
+    for (const BootItem& item : plan.items)
+        for (std::size_t i = 0; i < size; ++i)
+            if (address + i >= item.address && address + i - item.address < item.bytes.size())
+                memory[i] = item.bytes[address + i - item.address];
+    return memory;
+}
+
+std::string string_at(const BootPlan& plan, u32 address) {
+    std::vector<u8> bytes = in_memory(plan, address, 200);
+    return {bytes.begin(), std::find(bytes.begin(), bytes.end(), 0)};
+}
+
 template <typename Plan>
 std::string refusal(Plan plan) {
     try {
@@ -72,9 +90,18 @@ std::string linux_refusal(const Image& kernel, u64 memory = 256 * mebibyte, std:
     return refusal([&] { plan_linux("k", kernel.bytes, std::vector<u8>(initrd, 7), append, memory); });
 }
 
-std::string multiboot_refusal(const Image& kernel, u64 memory = 256 * mebibyte, std::size_t module = 0,
+// Modules m0, m1, ... of these sizes.
+std::vector<BootModule> modules_of(std::vector<std::size_t> sizes) {
+    std::vector<BootModule> modules;
+    for (std::size_t size : sizes)
+        modules.push_back(
+            {"m" + std::to_string(modules.size()), std::vector<u8>(size, static_cast<u8>(modules.size() + 7))});
+    return modules;
+}
+
+std::string multiboot_refusal(const Image& kernel, u64 memory = 256 * mebibyte, std::vector<std::size_t> modules = {},
                               const std::string& append = "") {
-    return refusal([&] { plan_multiboot("k", kernel.bytes, std::vector<u8>(module, 7), append, memory); });
+    return refusal([&] { plan_multiboot("k", kernel.bytes, modules_of(modules), append, memory); });
 }
 
 }  // namespace
@@ -124,7 +151,7 @@ TEST_CASE("boot plan: broken or unfitting Linux kernels are refused") {
 }
 
 TEST_CASE("boot plan: a Multiboot ELF kernel is loaded at its physical address and entered there") {
-    BootPlan plan = plan_multiboot("k", elf_kernel().bytes, std::vector<u8>(100, 7), "x y", 64 * mebibyte);
+    BootPlan plan = plan_multiboot("k", elf_kernel().bytes, modules_of({100}), "x y", 64 * mebibyte);
     CHECK(plan.kind == BootPlan::Kind::Multiboot);
     CHECK(plan.entry == 0x100010);
     const BootItem* segment = item_at(plan, 0x100000);
@@ -133,13 +160,102 @@ TEST_CASE("boot plan: a Multiboot ELF kernel is loaded at its physical address a
     CHECK(word(segment->bytes, 0) == 0x11223344);
     const BootItem* information = item_at(plan, plan.information_address);
     REQUIRE(information);
-    CHECK(word(information->bytes, 20) == 1);  // one module
     const BootItem* text = item_at(plan, word(information->bytes, 16));
     REQUIRE(text);
     CHECK(std::string(text->bytes.begin(), text->bytes.end() - 1) == "k x y");
     const BootItem* module = item_at(plan, 0x101000);
     REQUIRE(module);
     CHECK(module->bytes == std::vector<u8>(100, 7));
+}
+
+TEST_CASE("boot plan: a Multiboot kernel finds each module on a page of its own, and its words") {
+    std::vector<BootModule> modules{{"dir/m1 a=b", std::vector<u8>(5000, 1)}, {"m2", {}}, {"m3  x ", {3}}};
+    BootPlan plan = plan_multiboot("k", elf_kernel().bytes, modules, "", 64 * mebibyte);
+    const BootItem* information = item_at(plan, plan.information_address);
+    REQUIRE(information);
+    CHECK((word(information->bytes, 0) & 8) == 8);
+    CHECK(word(information->bytes, 20) == 3);
+    u32 list = word(information->bytes, 24);
+    struct {
+        std::size_t address, size;
+        std::string words;
+    } expected[] = {{0x101000, 5000, "dir/m1 a=b"}, {0x103000, 0, "m2"}, {0x103000, 1, "m3  x "}};
+    for (u32 i = 0; i < 3; ++i) {
+        CAPTURE(i);
+        std::vector<u8> entry = in_memory(plan, list + 16 * i, 16);
+        CHECK(word(entry, 0) == expected[i].address);
+        CHECK(word(entry, 4) == expected[i].address + expected[i].size);
+        CHECK(in_memory(plan, word(entry, 0), expected[i].size) == modules[i].bytes);
+        CHECK(string_at(plan, word(entry, 8)) == expected[i].words);
+        CHECK(word(entry, 12) == 0);
+    }
+}
+
+TEST_CASE("boot plan: a Multiboot kernel without modules is not told of any") {
+    BootPlan plan = plan_multiboot("k", elf_kernel().bytes, {}, "", 64 * mebibyte);
+    const BootItem* information = item_at(plan, plan.information_address);
+    REQUIRE(information);
+    CHECK(word(information->bytes, 0) == 0x245);  // memory, command line, map, loader's name
+    CHECK(word(information->bytes, 20) == 0);
+    CHECK(string_at(plan, word(information->bytes, 16)) == "k");
+    CHECK(string_at(plan, word(information->bytes, 64)) == "Vellum");
+}
+
+TEST_CASE("boot plan: a comma comes between two modules, two commas are one in a name") {
+    using Words = std::vector<std::string>;
+    CHECK(split_modules("") == Words{});
+    CHECK(split_modules("a") == Words{"a"});
+    CHECK(split_modules("a x=1 y,b") == Words{"a x=1 y", "b"});
+    CHECK(split_modules("a,,b,c,,,d,,") == Words{"a,b", "c,", "d,"});
+    CHECK(split_modules("a,") == Words{"a"});
+    CHECK(split_modules(",a") == Words{"", "a"});
+}
+
+TEST_CASE("boot plan: modules are read from the files that their first words name") {
+    TemporaryFolder files;
+    std::string kernel = files.write("k", text_of(elf_kernel().bytes)), one = files.write("m1", ""),
+                two = files.write("m,2", "");
+    std::string escaped = two;
+    escaped.replace(escaped.find(','), 1, ",,");
+    BootPlan plan = plan_boot(kernel, one + " x y," + escaped, "z", 64 * mebibyte);
+    const BootItem* information = item_at(plan, plan.information_address);
+    REQUIRE(information);
+    CHECK(string_at(plan, word(information->bytes, 16)) == kernel + " z");
+    REQUIRE(word(information->bytes, 20) == 2);
+    u32 list = word(information->bytes, 24);
+    CHECK(string_at(plan, word(in_memory(plan, list, 16), 8)) == one + " x y");
+    CHECK(string_at(plan, word(in_memory(plan, list + 16, 16), 8)) == two);
+    CHECK(in_memory(plan, 0x101000, 1) == std::vector<u8>{1});
+    CHECK(in_memory(plan, 0x102000, 2) == std::vector<u8>{2, 2});
+    CHECK_THAT(refusal([&] { plan_boot(kernel, one + ",/nowhere x", "", 64 * mebibyte); }),
+               Contains("--initrd /nowhere: No such"));
+    CHECK_THAT(refusal([&] { plan_boot(kernel, "," + one, "", 64 * mebibyte); }), Contains("a module without a file"));
+}
+
+TEST_CASE("boot plan: the initrd of a Linux kernel is one file, whatever its name") {
+    TemporaryFolder files;
+    std::string kernel = files.write("k", text_of(linux_kernel().bytes)), initrd = files.write("a b,c", "77");
+    BootPlan plan = plan_boot(kernel, initrd, "", 64 * mebibyte);
+    const BootItem* setup = item_at(plan, u32{plan.setup_segment} << 4);
+    REQUIRE(setup);
+    CHECK(word(setup->bytes, 0x21C) == 2);
+}
+
+TEST_CASE("boot plan: where Multiboot segments lie over one another, the later one in the file is seen") {
+    Image kernel = elf_kernel();
+    kernel.set(44, 2, 2).set(84, 1).set(88, 0x240).set(96, 0x100020).set(100, 4).set(104, 4).set(0x240, 0x55667788);
+    BootPlan plan = plan_multiboot("k", kernel.bytes, {}, "", 64 * mebibyte);
+    CHECK(word(in_memory(plan, 0x100000, 4), 0) == 0x11223344);
+    CHECK(word(in_memory(plan, 0x100020, 4), 0) == 0x55667788);
+    CHECK(in_memory(plan, 0x100024, 92) == std::vector<u8>(92));
+}
+
+TEST_CASE("boot plan: a Multiboot kernel that would like a screen mode is started without one") {
+    Image kernel = elf_kernel().set(0x104, 7).set(0x108, 0u - 0x1BADB002 - 7);
+    BootPlan plan = plan_multiboot("k", kernel.bytes, {}, "", 64 * mebibyte);
+    const BootItem* information = item_at(plan, plan.information_address);
+    REQUIRE(information);
+    CHECK((word(information->bytes, 0) & 0x1800) == 0);  // neither VBE nor frame buffer
 }
 
 TEST_CASE("boot plan: a Multiboot kernel with addresses is loaded where they say") {
@@ -152,7 +268,7 @@ TEST_CASE("boot plan: a Multiboot kernel with addresses is loaded where they say
 
 TEST_CASE("boot plan: a Multiboot kernel may lie below 1 MiB, its module lies above") {
     BootPlan plan = plan_multiboot("k", elf_kernel().set(60, 0x8000).set(64, 0x8000).set(24, 0x8010).bytes,
-                                   std::vector<u8>(100, 7), "", 64 * mebibyte);
+                                   modules_of({100}), "", 64 * mebibyte);
     CHECK(plan.entry == 0x8010);
     CHECK(item_at(plan, 0x8000));
     CHECK(item_at(plan, 0x100000));
@@ -166,6 +282,7 @@ TEST_CASE("boot plan: broken or unfitting Multiboot kernels are refused") {
     CHECK_THAT(multiboot_refusal(elf_kernel().set(0, 0)), Contains("no ELF file"));
     CHECK_THAT(multiboot_refusal(elf_kernel().set(28, 0xFFFFFFF0)), Contains("broken ELF"));
     CHECK_THAT(multiboot_refusal(elf_kernel().set(42, 8, 2)), Contains("broken ELF"));
+    CHECK_THAT(multiboot_refusal(elf_kernel().set(4, 2, 1)), Contains("64-bit ELF"));
     CHECK_THAT(multiboot_refusal(elf_kernel().set(44, 0, 2)), Contains("nothing to load"));
     CHECK_THAT(multiboot_refusal(elf_kernel().set(56, 0x2F0)), Contains("truncated"));
     CHECK_THAT(multiboot_refusal(elf_kernel().set(56, 0xFFFFFFFF)), Contains("truncated"));
@@ -174,8 +291,11 @@ TEST_CASE("boot plan: broken or unfitting Multiboot kernels are refused") {
     CHECK_THAT(multiboot_refusal(elf_kernel().set(64, 0xFFFF0)), Contains("does not fit"));
     CHECK_THAT(multiboot_refusal(elf_kernel().set(72, 0xFFFFFFFF)), Contains("does not fit"));
     CHECK_THAT(multiboot_refusal(elf_kernel(), mebibyte), Contains("does not fit"));
-    CHECK_THAT(multiboot_refusal(elf_kernel(), 4 * mebibyte, 4 * mebibyte), Contains("--initrd"));
-    CHECK_THAT(multiboot_refusal(elf_kernel(), 64 * mebibyte, 0, std::string(5000, 'a')), Contains("--append"));
+    CHECK_THAT(multiboot_refusal(elf_kernel(), 4 * mebibyte, {4 * mebibyte}), Contains("--initrd"));
+    CHECK_THAT(multiboot_refusal(elf_kernel(), 4 * mebibyte, {mebibyte - 1, mebibyte}), Contains("--initrd"));
+    CHECK_THAT(multiboot_refusal(elf_kernel(), 4 * mebibyte, std::vector<std::size_t>(2000)),
+               Contains("too many modules"));
+    CHECK_THAT(multiboot_refusal(elf_kernel(), 64 * mebibyte, {}, std::string(5000, 'a')), Contains("--append"));
     CHECK_THAT(multiboot_refusal(flat_kernel().set(16, 0x200000)), Contains("broken Multiboot"));
     CHECK_THAT(multiboot_refusal(flat_kernel().set(20, 0x1000)), Contains("broken Multiboot"));
     CHECK_THAT(multiboot_refusal(flat_kernel().set(20, 0x100200)), Contains("truncated"));

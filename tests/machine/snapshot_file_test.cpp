@@ -23,6 +23,30 @@ struct Fresh {
 };
 
 // False at the end of the stream.
+bool read_one(SnapshotReader& in, u8& byte) {
+    try {
+        in.get({&byte, 1});
+        return true;
+    } catch (const UsageError&) {
+        return false;
+    }
+}
+
+// What the stream of a file holds.
+std::vector<u8> stream_of(const std::string& file) {
+    SnapshotReader in{file};
+    std::vector<u8> stream;
+    for (u8 byte = 0; read_one(in, byte);) stream.push_back(byte);
+    return stream;
+}
+
+void write_stream(const std::string& file, std::span<const u8> stream) {
+    auto files = make_direct_file_access();
+    SnapshotWriter out{*files, file};
+    out.put(stream);
+    out.commit();
+}
+
 }  // namespace
 
 TEST_CASE("snapshot: a file that is cut off anywhere is refused") {
@@ -70,6 +94,21 @@ TEST_CASE("snapshot: foreign, longer and newer files are refused, each in its ow
     CHECK_THAT(fresh.refusal_of(text), Contains("is not a snapshot of Vellum"));
     CHECK_THAT(refusal(fresh.folder.file("none")), Contains("there is no such file"));
     CHECK_THAT(refusal(fresh.folder.file("")), Contains("is no file"));
+}
+
+TEST_CASE("snapshot: a file from before the firmware was given ACPI tables is refused for the version of its part") {
+    Fresh fresh;
+    std::vector<u8> stream = stream_of(fresh.file);
+    // The board's section for the chip, and in it the chip's own; its version comes next.
+    const std::vector<u8> sections{6, 0, 0, 0, 'f', 'w', '_', 'c', 'f', 'g', 1,   0,
+                                   0, 0, 6, 0, 0,   0,   'f', 'w', '_', 'c', 'f', 'g'};
+    auto at = std::search(stream.begin(), stream.end(), sections.begin(), sections.end());
+    REQUIRE(at != stream.end());
+    at[static_cast<std::ptrdiff_t>(sections.size())] = 1;
+    write_stream(fresh.file, stream);
+    CHECK_THROWS_WITH(WholeMachine::restored(EngineKind::Interp, fresh.file),
+                      Contains(fresh.file) && Contains("was written by another Vellum") &&
+                          Contains("\"fw_cfg\" has version 1, this one reads 2") && !Contains("\n"));
 }
 
 TEST_CASE("snapshot: a host that lacks what the machine's processor had is refused, and one that has more is not") {
