@@ -23,7 +23,8 @@ class Uart final : public Device, public BusTarget {
     void receive(u8 byte);  // a byte that finds no room is an overrun, as on the wire
 
     std::string_view name() const override { return "uart"; }
-    // The machine ends: what the guest has written leaves all the same, as a line sends on behind a processor that stops.
+    // The machine ends: what the guest has written leaves all the same, as a line sends on behind a processor that
+    // stops.
     void finish_sending() {
         if (transmitter_.count && !loopback()) transmit();
     }

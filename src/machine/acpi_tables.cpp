@@ -158,10 +158,10 @@ Code fixed_description() {
     set(64, pm_address + AcpiPm::control_offset, 4), set(89, AcpiPm::control_bytes, 1);
     set(76, pm_address + AcpiPm::timer_offset, 4), set(91, AcpiPm::timer_bytes, 1);
     set(80, AcpiPm::gpe_port, 4), set(92, AcpiPm::gpe_bytes, 1);
-    set(96, 0xFFF, 2), set(98, 0xFFF, 2);                        // no C2, no C3
-    set(108, 0x32, 1);                                           // century
-    set(109, 3, 2);                                              // devices on ISA, and an 8042
-    set(112, 1 | 1 << 2 | 1 << 5 | 1 << 10, 4);                  // WBINVD, C1, no sleep button, reset register
+    set(96, 0xFFF, 2), set(98, 0xFFF, 2);        // no C2, no C3
+    set(108, 0x32, 1);                           // century
+    set(109, 3, 2);                              // devices on ISA, and an 8042
+    set(112, 1 | 1 << 2 | 1 << 5 | 1 << 10, 4);  // WBINVD, C1, no sleep button, reset register
     set(116, 1 | 8 << 8, 4), set(120, PciBus::reset_port, 8), set(128, ResetControl::hard_reset, 1);
     return fadt;
 }

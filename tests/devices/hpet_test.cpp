@@ -121,7 +121,8 @@ TEST_CASE("hpet: a 64-bit comparator is set by two writes") {
     REQUIRE(b.lines.rises[0] == 1);
 }
 
-TEST_CASE("hpet: an edge leaves its line high, where an interrupt controller still finds it, until the timer is set up") {
+TEST_CASE(
+    "hpet: an edge leaves its line high, where an interrupt controller still finds it, until the timer is set up") {
     Bench b;
     b.set(0x10, 3);
     b.set(0x100, enable | mode_32);

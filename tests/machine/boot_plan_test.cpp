@@ -306,7 +306,8 @@ TEST_CASE("fuzz: Multiboot segments that lie over one another and are larger tha
     Image kernel = elf_kernel();
     kernel.bytes.resize(0x400);
     kernel.set(44, 3, 2);
-    for (std::size_t at : {std::size_t{52}, std::size_t{84}}) kernel.set(at, 1).set(at + 12, 0x100000).set(at + 20, 10 * mebibyte);
+    for (std::size_t at : {std::size_t{52}, std::size_t{84}})
+        kernel.set(at, 1).set(at + 12, 0x100000).set(at + 20, 10 * mebibyte);
     CHECK_THAT(multiboot_refusal(kernel, 16 * mebibyte), Contains("do not fit into memory together"));
     CHECK(multiboot_refusal(kernel, 64 * mebibyte) == "no refusal");
 }
