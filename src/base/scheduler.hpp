@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <set>
+#include <utility>
 
 #include "base/archive.hpp"
 #include "base/types.hpp"
@@ -55,6 +56,8 @@ class Scheduler {
     Nanoseconds next_deadline() const;  // ~0 when nothing is due ever
     void advance_to(Nanoseconds time);  // fires everything due, in order
     void set_time_source(TimeSource* source) { source_ = source; }
+    // `ended` is asked now and then while much is due; what is left then stays due.
+    void set_ended(std::function<bool()> ended) { ended_ = std::move(ended); }
     void serialize(Archive& a);
 
  private:
@@ -66,6 +69,7 @@ class Scheduler {
     std::set<Timer*, Earlier> queue_;
     mutable Nanoseconds now_ = 0;
     TimeSource* source_ = nullptr;
+    std::function<bool()> ended_;
     bool firing_ = false;
     u32 timers_made_ = 0, restarted_at_once_ = 0;
 };

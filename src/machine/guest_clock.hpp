@@ -1,9 +1,9 @@
 // Guest time: the host's monotonic clock while the machine runs, or one nanosecond for each retired instruction.
 //
 // A process that was stopped (SIGSTOP, a debugger, a host without a processor to spare) finds that the host's clock has
-// gone on. While a timer runs the machine asks for the time at least once a second, so that a longer step than
-// `longest_step` is such a stop: guest time goes on from there, for a guest that caught up with all its timers would be
-// busy for minutes.
+// gone on. While the guest runs or is idle, the machine asks for the time at least once a second, so that a longer step
+// than `longest_step` is such a stop: guest time goes on from there, for a guest that caught up with all its timers would
+// be busy for minutes.
 #pragma once
 
 #include <algorithm>

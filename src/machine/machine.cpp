@@ -72,10 +72,9 @@ void Machine::set_deadline() {
         u64 at = next == ~Nanoseconds{0} ? ~u64{0} : clock.instructions_at(next);
         board_->state().instruction_limit = std::min(limit_, at);
     } else {
-        // While a timer runs, somebody looks at the clock at least once a second (guest_clock.hpp).
+        // Whether or not a timer runs: somebody looks at the clock at least once a second (guest_clock.hpp).
         Nanoseconds now = clock.guest_time();
-        Nanoseconds wait = next > now ? std::min<Nanoseconds>(next - now, second) : 0;
-        keeper_->set(next == ~Nanoseconds{0} ? next : host_time_() + wait);
+        keeper_->set(host_time_() + (next > now ? std::min<Nanoseconds>(next - now, second) : 0));
     }
 }
 

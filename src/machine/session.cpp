@@ -25,7 +25,9 @@ Session::Session(Machine& machine, FileAccess& files, std::string engine_name, b
       engine_name_{std::move(engine_name)},
       host_clock_{host_clock},
       keys_{machine.board()},
-      end_{end} {}
+      end_{end} {
+    machine.board().scheduler().set_ended([this] { return end_.asked(); });
+}
 
 void Session::post(std::function<void()> work) {
     {
@@ -153,7 +155,8 @@ int Session::run() {
         Machine::Slice slice = machine_.run_slice();
         measure_speed();
         if (slice.kind == Machine::Slice::Kind::Ended) {
-            guest_ended_ = end_.ask(slice.exit_status);
+            guest_ended_ = true;  // whoever asked for the end at the same time
+            end_.ask(slice.exit_status);
         } else if (slice.kind == Machine::Slice::Kind::Idle) {
             set_state(GuestState::Idle);
             wait(slice.until);

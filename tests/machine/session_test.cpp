@@ -6,6 +6,8 @@
 #include <thread>
 
 #include "base/host_error.hpp"
+#include "machine/host_process.hpp"
+#include "machine/time_keeper.hpp"
 #include "machine/tiny_machine.hpp"
 
 using namespace vellum;
@@ -87,7 +89,6 @@ TEST_CASE("session: the first status given is the one") {
     CHECK(r.status.get() == 3);
 }
 
-// mov dx,3F8h; mov al,'A'; out dx,al; inc al; out dx,al; mov dx,F4h; out dx,al
 TEST_CASE("session: the end does not wait for posted work, however much there is") {
     Running r{halt_for_ever};
     std::promise<void> begun;
@@ -132,6 +133,45 @@ TEST_CASE("session: a snapshot that is being written is given up when the end co
     CHECK(folder.read("machine") == before);
 }
 
+TEST_CASE("session: the end does not wait until all timers have been caught up with") {
+    TinyMachine tiny;
+    auto files = make_direct_file_access();
+    EndWanted end;
+    Session session{tiny.machine, *files, "interp", false, end};
+    Scheduler& scheduler = tiny.machine.board().scheduler();
+    u32 fired = 0;
+    Timer timer{scheduler, [&] {
+                    if (++fired == 5000) end.ask(143);
+                    timer.start_in(10);
+                }};
+    timer.start_at(10);
+    scheduler.advance_to(10'000'000);
+    CHECK(fired >= 5000);
+    CHECK(fired < 10'000);  // of a million
+    CHECK(timer.deadline() <= u64{fired + 1} * 10);
+}
+
+TEST_CASE("session: a guest that ends by itself has ended, whoever else asked for it") {
+    struct Sink final : ByteSink {
+        EndWanted& end;
+        explicit Sink(EndWanted& e) : end{e} {}
+        void put(std::span<const u8>) override { end.ask(143); }
+    };
+    EndWanted end;
+    MachineConfig config = tiny_config();
+    config.debug_exit = true;
+    // mov dx,402h; out dx,al; mov dx,F4h; out dx,al
+    BoardParts parts = tiny_parts({0xBA, 0x02, 0x04, 0xEE, 0xBA, 0xF4, 0x00, 0xEE});
+    parts.debug_console = std::make_unique<Sink>(end);
+    Log log;
+    Machine machine{config, std::move(parts), log};
+    auto files = make_direct_file_access();
+    Session session{machine, *files, "", false, end};
+    CHECK(session.run() == 143);
+    CHECK(session.guest_ended());
+}
+
+// mov dx,3F8h; mov al,'A'; out dx,al; inc al; out dx,al; mov dx,F4h; out dx,al
 TEST_CASE("session: the last bytes of a line arrive though the guest ends at once") {
     struct Sink final : ByteSink {
         std::string& text;
@@ -152,6 +192,23 @@ TEST_CASE("session: the last bytes of a line arrive though the guest ends at onc
         CHECK(session.run() == exit_status::debug_exit(0x42));
         CHECK(text == "AB");
     }
+}
+
+TEST_CASE("machine: somebody looks at the clock though the guest has started no timer and asks for nothing") {
+    MachineConfig config = tiny_config();
+    config.clock = ClockKind::Host;
+    TinyMachine tiny{spin_for_ever, config};  // its host's clock stands at 0: a second later has long been
+    std::atomic<bool> too_late = false;
+    TimeKeeper rescue{[&] {
+        too_late = true;
+        tiny.machine.board().cpu().attention.raise(Attention::Stop);
+    }};
+    tiny.machine.start();
+    REQUIRE(tiny.machine.board().scheduler().next_deadline() == ~Nanoseconds{0});
+    tiny.machine.board().cpu().attention.clear(Attention::Stop);
+    rescue.set(host_monotonic_time() + 20 * second);
+    CHECK(tiny.machine.run_slice().kind == Machine::Slice::Kind::Stopped);
+    CHECK_FALSE(too_late);
 }
 
 TEST_CASE("session: quitting is status 0") {
