@@ -7,7 +7,7 @@
 
 namespace vellum {
 
-// Line breaks and other control characters as \n, \t, \x1b, ...; all else as it is.
+// Line breaks, other control characters and bytes that are no UTF-8 as \n, \t, \x1b, ...; all else as it is.
 std::string one_line(std::string_view text);
 
 }  // namespace vellum

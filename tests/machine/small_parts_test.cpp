@@ -66,6 +66,23 @@ TEST_CASE("one line: control characters of a message are written out") {
     CHECK(one_line("\xC3\xA4") == "\xC3\xA4");
 }
 
+TEST_CASE("one line: what a terminal obeys or breaks a line at is written out in every form that UTF-8 has for it") {
+    CHECK(one_line("\xC2\x9B"
+                   "2J") ==
+          "\\xc2\\x9b"
+          "2J");  // U+009B is ESC [
+    CHECK(one_line("a\xE2\x80\xA8"
+                   "b") ==
+          "a\\xe2\\x80\\xa8"
+          "b");  // U+2028 separates lines
+    CHECK(one_line("a\x9B"
+                   "b\xFF\xC3") ==
+          "a\\x9b"
+          "b\\xff\\xc3");                                                    // no UTF-8: eight bits alone, cut off
+    CHECK(one_line("\xC0\x8A\xE0\x80\x8A") == "\\xc0\\x8a\\xe0\\x80\\x8a");  // a line feed, longer than need be
+    CHECK(one_line("\xE2\x82\xAC \xF0\x9F\x92\xBE") == "\xE2\x82\xAC \xF0\x9F\x92\xBE");
+}
+
 TEST_CASE("guest clock: an instruction is a nanosecond, and idling skips to a moment") {
     CpuState state;
     GuestClock clock{ClockKind::Instructions, state, {}};
