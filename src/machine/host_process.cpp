@@ -90,6 +90,13 @@ struct ProcessEnd::Terminal {
     termios before;
 };
 
+namespace {
+
+// Whoever sets a terminal from the background is stopped by the host, and the terminal is somebody else's then.
+bool in_foreground() { return tcgetpgrp(STDIN_FILENO) == getpgrp(); }
+
+}  // namespace
+
 ProcessEnd::ProcessEnd() {
     termios now;
     if (tcgetattr(STDIN_FILENO, &now) == 0) terminal_ = std::make_unique<Terminal>(Terminal{now});
@@ -98,7 +105,7 @@ ProcessEnd::ProcessEnd() {
 ProcessEnd::~ProcessEnd() = default;
 
 void ProcessEnd::now(int status) const {
-    if (terminal_) tcsetattr(STDIN_FILENO, TCSANOW, &terminal_->before);
+    if (terminal_ && in_foreground()) tcsetattr(STDIN_FILENO, TCSANOW, &terminal_->before);
     _exit(status);
 }
 

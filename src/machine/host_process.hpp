@@ -41,7 +41,8 @@ void ensure_standard_streams();
 // A limit of the size of files is an error of the write that meets it, and not the end of the process. Call it early.
 void make_write_errors_plain();
 
-// The way out that waits for nobody: no destructor runs, but the terminal is left as it was when this was made.
+// The way out that waits for nobody: no destructor runs, but the terminal is left as it was when this was made
+// (if it is ours now).
 class ProcessEnd {
  public:
     ProcessEnd();

@@ -2,7 +2,12 @@
 #include <signal.h>
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cstdlib>
+#include <fstream>
+#include <future>
+#include <iterator>
+#include <thread>
 
 #include "program/host_program.hpp"
 #include "program/tiny_firmware.hpp"
@@ -59,6 +64,24 @@ const Ending endings[] = {
     {"screenshot of a screen that was never set up", TinyFirmware{}.power_off(), {"--screenshot", "a.png"}, 0},
 };
 
+Words children_of(int pid) {
+    std::string number = std::to_string(pid);
+    std::ifstream list{"/proc/" + number + "/task/" + number + "/children"};
+    return {std::istream_iterator<std::string>{list}, {}};
+}
+
+// Until no thread has run for some looks (a guest that spins has one that always does), or `done` is.
+void wait_until_idle(int pid, const std::future<void>& done) {
+    for (int idle = 0; idle < 20 && done.wait_for(std::chrono::seconds{0}) != std::future_status::ready; ++idle) {
+        std::this_thread::sleep_for(std::chrono::milliseconds{10});
+        for (auto& task : std::filesystem::directory_iterator{"/proc/" + std::to_string(pid) + "/task"}) {
+            std::ifstream status{task.path() / "status"};
+            std::string text{std::istreambuf_iterator<char>{status}, {}};
+            if (text.find("State:\tR") != std::string::npos) idle = 0;
+        }
+    }
+}
+
 unsigned long long number_after(const std::string& text, const std::string& label) {
     auto at = text.find(label);
     return at == std::string::npos ? 0 : std::strtoull(text.c_str() + at + label.size(), nullptr, 10);
@@ -103,6 +126,28 @@ TEST_CASE("exit status: a paused machine ends on a signal too", "[program]") {
     CHECK(control(guest.scratch.file("control"), "pause") == "ok\n");
     process.signal(SIGTERM);
     CHECK(process.wait().status == 128 + SIGTERM);
+}
+
+// The machine waits for an answer of the process that opens files, which never comes.
+TEST_CASE("exit status: a machine that hears nothing ends on a second signal, or a while after the first",
+          "[program]") {
+    const int signals = GENERATE(1, 2);
+    Guest guest{TinyFirmware{}.write_sector().say('R').spin(), engines.front()};
+    guest.scratch.write("disk", std::string(1 << 20, 'x'));
+    Process process{guest.scratch,
+                    vellum_words(guest.with({"--hda", "disk", "--serial", "file:serial", "--control", "unix:control"})),
+                    {}};
+    REQUIRE(appears(guest.scratch, "serial", "R", &process));
+    Words helpers = children_of(process.pid());
+    for (const std::string& helper : helpers) kill(std::stoi(helper), SIGSTOP);
+    auto command = std::async(std::launch::async, [&] { control(guest.scratch.file("control"), "screenshot a.png"); });
+    wait_until_idle(process.pid(), command);
+    for (int i = 0; i < signals; ++i) process.signal(SIGTERM);
+    CHECK(process.wait().status == 128 + SIGTERM);
+    for (const std::string& helper : helpers) kill(std::stoi(helper), SIGKILL);
+    command.wait();
+    CHECK(guest.scratch.read("disk").substr(512, 512) ==
+          TinyFirmware{}.write_sector().say('R').spin().image().substr(0, 512));
 }
 
 TEST_CASE("exit status: a closed window and the command quit are 0", "[program]") {
