@@ -350,7 +350,9 @@ class Run {
             if (config_.save.empty()) return tell("SIGUSR1: without --save FILE there is nowhere to save to");
             try {
                 session_->save(config_.save);
-            } catch (const std::runtime_error& trouble) {  // HostError or GivenUp
+            } catch (const GivenUp&) {
+                // The ending saves to the same file, or says why it does not.
+            } catch (const HostError& trouble) {
                 tell(fmt::format("--save {}", trouble.what()));
             }
         });
