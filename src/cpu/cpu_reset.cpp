@@ -60,7 +60,7 @@ void forget_what_no_register_holds(FxImage& fpu) {
     constexpr std::size_t register_bytes = 10;
     fpu.control = x87::control_word(fpu.control);
     x87::update_summary(fpu);
-    clear_fpu_pointers(fpu);
+    x87::set_pointers(fpu, x87::pointers(fpu));
     for (auto& st : fpu.st) std::fill(std::begin(st) + register_bytes, std::end(st), u8{0});
 }
 

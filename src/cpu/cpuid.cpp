@@ -28,6 +28,8 @@ constexpr u32 features_edx = bits({0, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15
 constexpr u32 features_ecx = bits({0, 9, 19, 20, 23});
 // What the host may add: in leaf 1, ECX, and in leaf 7, subleaf 0, EBX.
 constexpr u32 ecx_pclmulqdq = bits({1}), ecx_aes = bits({25}), ebx_sha = bits({29});
+// Leaf 7, EBX: the x87 operand pointer is of instructions that raised an exception which is not masked, and of no other.
+constexpr u32 ebx_fdp_of_exceptions_only = bits({6});
 constexpr u32 extended_edx = bits({20});  // NX
 
 constexpr u32 four(std::string_view text, std::size_t at) {
@@ -57,7 +59,7 @@ constexpr u32 last_basic = 7, last_extended = 0x80000008;
 
 // 32 KiB of each first-level cache and 1 MiB of second level, eight ways each; leaf 2 says the same in descriptors:
 // 50h 5Bh TLBs, 30h 2Ch first level, 87h second level. Leaves without rows read zero: 3 (serial number), 5 (MONITOR)
-// and 6 (thermal) because there is no such thing, 7 because subleaf 0 is its last.
+// and 6 (thermal) because there is no such thing. Of 7, subleaf 0 is the last.
 constexpr Row rows[] = {
     {0, 0, true, {last_basic, four(vendor, 0), four(vendor, 8), four(vendor, 4)}},
     {1, 0, true, {signature, 1u << 16 | (clflush_bytes / 8) << 8, features_ecx, features_edx}},
@@ -65,6 +67,7 @@ constexpr Row rows[] = {
     {4, 0, false, cache(1, 1, 8, 64)},
     {4, 1, false, cache(2, 1, 8, 64)},
     {4, 2, false, cache(3, 2, 8, 2048)},
+    {7, 0, false, {0, ebx_fdp_of_exceptions_only, 0, 0}},
     {0x80000000, 0, true, {last_extended, 0, 0, 0}},
     {0x80000001, 0, true, {0, 0, 0, extended_edx}},
     {0x80000002, 0, true, brand_part(0)},

@@ -27,7 +27,24 @@ u16 tag_word(const FxImage& fpu);  // two bits for each physical register (SDM v
 void set_tag_word(FxImage& fpu, u16 tags);
 void initialize(FxImage& fpu);                        // FNINIT
 void clear_exceptions(FxImage& fpu);                  // FNCLEX
-void take_over(FxImage& fpu, const FxImage& result);  // the x87 part alone, SSE registers stay
+void take_over(FxImage& fpu, const FxImage& result);  // the x87 part alone, SSE registers stay; nor pointers
+
+// Is it one of the instructions that the unit remembers, which are all but those that load, store, clear and look at
+// its words (SDM vol. 1, 8.1.8; FNOP, FFREE, FINCSTP and FDECSTP count, as processors have it)?
+bool is_remembered(const Instruction& in);
+
+// What the unit remembers of its last instruction: FIP and FCS, and only of one that raised an exception which is not
+// masked, FOP and FDP and FDS (docs/decisions/x87-pointers.md).
+struct Pointers {
+    u16 opcode = 0;  // low three bits of the first byte, and ModRM
+    u32 instruction_offset = 0, data_offset = 0;
+    u16 instruction_selector = 0, data_selector = 0;
+};
+Pointers pointers(const FxImage& fpu);
+void set_pointers(FxImage& fpu, const Pointers& pointers);
+// Of `in`, at `offset` in the code segment, which has raised an exception; its operand lies at `data_offset`, if it has
+// one in memory.
+Pointers pointers_of(const CpuState& state, const Instruction& in, u32 offset, u32 data_offset);
 
 // The four layouts of the environment: by operand size, and by real (or V86) against protected mode.
 struct EnvironmentForm {
@@ -61,8 +78,5 @@ class PendingSetAside {
     u16 kept_;
 };
 }  // namespace x87
-
-// Last instruction and operand pointers and last opcode always read as zero (docs/decisions/x87-pointers.md).
-void clear_fpu_pointers(FxImage& fpu);
 
 }  // namespace vellum

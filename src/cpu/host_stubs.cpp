@@ -167,6 +167,7 @@ void HostStubs::run_vector(HostOperands& operands, Code code) {
 }
 
 void HostStubs::run_all(HostOperands& operands, Code code) {
+    const x87::Pointers before = x87::pointers(operands.fpu);
     operands.flags &= eflags::arithmetic;
     asm volatile(
         "lea -128(%%rsp), %%rsp\n\t"
@@ -197,7 +198,7 @@ void HostStubs::run_all(HostOperands& operands, Code code) {
         : "rax", "rcx", "rdx", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
           "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)",
           "st(7)", "memory", "cc");
-    clear_fpu_pointers(operands.fpu);
+    x87::set_pointers(operands.fpu, before);
 }
 
 }  // namespace vellum

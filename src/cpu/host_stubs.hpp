@@ -41,7 +41,8 @@ class HostStubs {
     // Loads and stores XMM0-7, MXCSR, EAX and EDX; stores ECX and flags.
     static void run_vector(HostOperands& operands, Code code);
     // Everything: FXRSTOR, flags, the instruction, FXSAVE. No x87 exception may be pending in the image unless the
-    // instruction is one that does not wait. Pointers of the x87 unit are left zero.
+    // instruction is one that does not wait. Pointers of the x87 unit stay as they
+    // are: the host's are addresses of its own.
     static void run_all(HostOperands& operands, Code code);
 
  private:

@@ -79,11 +79,25 @@ Fault execute_arithmetic(Cpu& cpu, const Instruction& in) {
     if (memory && memory->access & Operand::Write)
         if (Fault fault = store_result(cpu, at, operands)) return fault;
 
+    const u32 eip = static_cast<u32>(state.eip);
+    x87::Pointers pointers{.instruction_offset = eip, .instruction_selector = state.segment(Seg::Cs).selector};
+    if (x87::pending(operands.fpu)) pointers = x87::pointers_of(state, in, eip, at.offset);
     earlier.put_back(operands.fpu);
     x87::take_over(state.fpu, operands.fpu);
+    x87::set_pointers(state.fpu, pointers);
     if (uses_eflags(in.mnemonic))
         state.eflags = (state.eflags & ~eflags::arithmetic) | (static_cast<u32>(operands.flags) & eflags::arithmetic);
-    if (in.mnemonic == ZYDIS_MNEMONIC_FLDCW) x87::update_ferr(cpu);
+    return Fault::none();
+}
+
+Fault execute_fldcw(Cpu& cpu, const Instruction& in) {
+    if (cpu.state.cr0 & no_unit) return Fault::exception(vector::nm);
+    if (Fault fault = x87::check_pending(cpu)) return fault;
+    OrFault<u16> value = cpu.read<u16>(in.memory.segment, cpu.effective_address(in));
+    if (!value) return value.fault();
+    cpu.state.fpu.control = x87::control_word(*value);
+    x87::update_summary(cpu.state.fpu);
+    x87::update_ferr(cpu);
     return Fault::none();
 }
 
@@ -203,16 +217,16 @@ constexpr Mnemonic arithmetic[] = {
     ZYDIS_MNEMONIC_FIADD,   ZYDIS_MNEMONIC_FICOM,   ZYDIS_MNEMONIC_FICOMP,  ZYDIS_MNEMONIC_FIDIV,
     ZYDIS_MNEMONIC_FIDIVR,  ZYDIS_MNEMONIC_FILD,    ZYDIS_MNEMONIC_FIMUL,   ZYDIS_MNEMONIC_FINCSTP,
     ZYDIS_MNEMONIC_FIST,    ZYDIS_MNEMONIC_FISTP,   ZYDIS_MNEMONIC_FISTTP,  ZYDIS_MNEMONIC_FISUB,
-    ZYDIS_MNEMONIC_FISUBR,  ZYDIS_MNEMONIC_FLD,     ZYDIS_MNEMONIC_FLD1,    ZYDIS_MNEMONIC_FLDCW,
-    ZYDIS_MNEMONIC_FLDL2E,  ZYDIS_MNEMONIC_FLDL2T,  ZYDIS_MNEMONIC_FLDLG2,  ZYDIS_MNEMONIC_FLDLN2,
-    ZYDIS_MNEMONIC_FLDPI,   ZYDIS_MNEMONIC_FLDZ,    ZYDIS_MNEMONIC_FMUL,    ZYDIS_MNEMONIC_FMULP,
-    ZYDIS_MNEMONIC_FNOP,    ZYDIS_MNEMONIC_FPATAN,  ZYDIS_MNEMONIC_FPREM,   ZYDIS_MNEMONIC_FPREM1,
-    ZYDIS_MNEMONIC_FPTAN,   ZYDIS_MNEMONIC_FRNDINT, ZYDIS_MNEMONIC_FSCALE,  ZYDIS_MNEMONIC_FSIN,
-    ZYDIS_MNEMONIC_FSINCOS, ZYDIS_MNEMONIC_FSQRT,   ZYDIS_MNEMONIC_FST,     ZYDIS_MNEMONIC_FSTP,
-    ZYDIS_MNEMONIC_FSTPNCE, ZYDIS_MNEMONIC_FSUB,    ZYDIS_MNEMONIC_FSUBP,   ZYDIS_MNEMONIC_FSUBR,
-    ZYDIS_MNEMONIC_FSUBRP,  ZYDIS_MNEMONIC_FTST,    ZYDIS_MNEMONIC_FUCOM,   ZYDIS_MNEMONIC_FUCOMI,
-    ZYDIS_MNEMONIC_FUCOMIP, ZYDIS_MNEMONIC_FUCOMP,  ZYDIS_MNEMONIC_FUCOMPP, ZYDIS_MNEMONIC_FXAM,
-    ZYDIS_MNEMONIC_FXCH,    ZYDIS_MNEMONIC_FXTRACT, ZYDIS_MNEMONIC_FYL2X,   ZYDIS_MNEMONIC_FYL2XP1,
+    ZYDIS_MNEMONIC_FISUBR,  ZYDIS_MNEMONIC_FLD,     ZYDIS_MNEMONIC_FLD1,    ZYDIS_MNEMONIC_FLDL2E,
+    ZYDIS_MNEMONIC_FLDL2T,  ZYDIS_MNEMONIC_FLDLG2,  ZYDIS_MNEMONIC_FLDLN2,  ZYDIS_MNEMONIC_FLDPI,
+    ZYDIS_MNEMONIC_FLDZ,    ZYDIS_MNEMONIC_FMUL,    ZYDIS_MNEMONIC_FMULP,   ZYDIS_MNEMONIC_FNOP,
+    ZYDIS_MNEMONIC_FPATAN,  ZYDIS_MNEMONIC_FPREM,   ZYDIS_MNEMONIC_FPREM1,  ZYDIS_MNEMONIC_FPTAN,
+    ZYDIS_MNEMONIC_FRNDINT, ZYDIS_MNEMONIC_FSCALE,  ZYDIS_MNEMONIC_FSIN,    ZYDIS_MNEMONIC_FSINCOS,
+    ZYDIS_MNEMONIC_FSQRT,   ZYDIS_MNEMONIC_FST,     ZYDIS_MNEMONIC_FSTP,    ZYDIS_MNEMONIC_FSTPNCE,
+    ZYDIS_MNEMONIC_FSUB,    ZYDIS_MNEMONIC_FSUBP,   ZYDIS_MNEMONIC_FSUBR,   ZYDIS_MNEMONIC_FSUBRP,
+    ZYDIS_MNEMONIC_FTST,    ZYDIS_MNEMONIC_FUCOM,   ZYDIS_MNEMONIC_FUCOMI,  ZYDIS_MNEMONIC_FUCOMIP,
+    ZYDIS_MNEMONIC_FUCOMP,  ZYDIS_MNEMONIC_FUCOMPP, ZYDIS_MNEMONIC_FXAM,    ZYDIS_MNEMONIC_FXCH,
+    ZYDIS_MNEMONIC_FXTRACT, ZYDIS_MNEMONIC_FYL2X,   ZYDIS_MNEMONIC_FYL2XP1,
 };
 
 constexpr InstructionRow control[] = {
@@ -222,6 +236,7 @@ constexpr InstructionRow control[] = {
     {ZYDIS_MNEMONIC_FNSTCW, execute_fnstcw, TranslationClass::Ident},
     {ZYDIS_MNEMONIC_FWAIT, execute_fwait, TranslationClass::Ident},
     {ZYDIS_MNEMONIC_FNSTENV, execute_fnstenv, TranslationClass::Interpret},
+    {ZYDIS_MNEMONIC_FLDCW, execute_fldcw, TranslationClass::Ident},
     {ZYDIS_MNEMONIC_FLDENV, execute_fldenv, TranslationClass::Interpret},
     {ZYDIS_MNEMONIC_FNSAVE, execute_fnsave, TranslationClass::Interpret},
     {ZYDIS_MNEMONIC_FRSTOR, execute_frstor, TranslationClass::Interpret},
@@ -240,5 +255,9 @@ constexpr auto rows = [] {
 }  // namespace
 
 std::span<const InstructionRow> x87_rows() { return rows; }
+
+bool x87::is_remembered(const Instruction& in) {
+    return is_x87(in) && std::find(std::begin(arithmetic), std::end(arithmetic), in.mnemonic) != std::end(arithmetic);
+}
 
 }  // namespace vellum

@@ -96,7 +96,7 @@ Fault execute_fxrstor(Cpu& cpu, const Instruction& in) {
     std::memcpy(fpu.st, image.st, sizeof fpu.st);
     for (auto& value : fpu.st) std::memset(value + 10, 0, 6);
     x87::update_summary(fpu);
-    clear_fpu_pointers(fpu);
+    x87::set_pointers(fpu, x87::pointers(image));
     if (loads_xmm(cpu)) {
         fpu.mxcsr = image.mxcsr;
         std::memcpy(fpu.xmm, image.xmm, sizeof fpu.xmm);

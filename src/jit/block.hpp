@@ -98,6 +98,12 @@ struct EipConstant {
     bool negative;
 };
 
+// An x87 instruction whose EIP is not stored, because another one follows: whoever leaves between the two, the second
+// included, has this one as the last.
+struct UnstoredX87 {
+    u8 index, next;
+};
+
 // A translation in the code cache: of guest instructions one behind the other. Control may go on behind branches and
 // calls, and jump about inside. It and all that belongs to it lie in the arena of its region.
 struct Block {
@@ -120,6 +126,7 @@ struct Block {
     std::span<const SideEntry> side;
     std::span<const CodeConstant> constants;
     std::span<const EipConstant> eip_constants;
+    std::span<const UnstoredX87> unstored_x87;
     ExitSite* exits = nullptr;       // the last, and from there by `next`
     ExitSite* incoming = nullptr;    // links that lead here
     ExitSite* stale_exit = nullptr;  // entries of a dead block lead here

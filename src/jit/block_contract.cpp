@@ -17,6 +17,7 @@ constexpr Word context_words[] = {
     {offsetof(JitContext, interrupt_flag), sizeof JitContext::interrupt_flag, true},
     {offsetof(JitContext, scratch), sizeof JitContext::scratch, true},
     {offsetof(JitContext, repeat_start), sizeof JitContext::repeat_start, true},
+    {offsetof(JitContext, last_x87), sizeof JitContext::last_x87, true},
     {offsetof(JitContext, limit), sizeof JitContext::limit},
     {offsetof(JitContext, loaded_segments), sizeof JitContext::loaded_segments},
 };

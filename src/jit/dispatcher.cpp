@@ -381,6 +381,7 @@ void Translator::enter(u32 code_offset, u32 mode) {
     context.interrupt_flag = (state_.eflags & eflags::if_) != 0;
     context.limit = std::min(state_.instruction_limit, most_limit);
     context.fpu_live = modes_[mode].fpu_live();
+    context.last_x87.forget();
     context.jump_cache = reinterpret_cast<u64>(mode_state_->jump_cache());
     context.return_sp = mode_state_->return_sp;
     const Runtime& runtime = cache_.runtime();
@@ -392,18 +393,6 @@ void Translator::enter(u32 code_offset, u32 mode) {
     leave();
 }
 
-// What FXSAVE wrote, but for what tells of the host: pointers, the mask of MXCSR, XMM8-15.
-void Translator::take_over_fpu(const FxImage& saved) {
-    FxImage& fpu = state_.fpu;
-    fpu.control = saved.control;
-    fpu.status = saved.status;
-    fpu.tags = saved.tags;
-    fpu.mxcsr = saved.mxcsr;
-    std::memcpy(fpu.st, saved.st, sizeof fpu.st);
-    std::memcpy(fpu.xmm, saved.xmm, sizeof fpu.xmm);
-    clear_fpu_pointers(fpu);
-}
-
 // The rest of the guest's state into CpuState: flags and FPU.
 void Translator::leave() {
     JitContext& context = cache_.context();
@@ -411,7 +400,7 @@ void Translator::leave() {
     state_.eflags =
         (state_.eflags & ~(kept | eflags::if_)) | (context.flags & kept) | (context.interrupt_flag ? eflags::if_ : 0);
     if (context.fpu_live) {
-        take_over_fpu(context.fpu);
+        take_over_fpu(context);
         context.fpu_live = 0;
     }
     const ExitSite& site = *context.exit;

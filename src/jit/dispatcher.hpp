@@ -48,7 +48,13 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     bool passes(std::span<const u8> bytes, u64 address, const Block& block);
     void enter(u32 code_offset, u32 mode);
     void leave();
-    void take_over_fpu(const FxImage& saved);
+    void take_over_fpu(const JitContext& context);
+    struct LastInstruction {
+        u32 offset;
+        bool may_raise;  // what is pending can be its
+    };
+    std::optional<LastInstruction> last_x87(const JitContext& context) const;
+    void note_x87_exception(u32 offset, u32 data_address);
     void finish_exit();
     void use_view(const View& view);
     KnownMode& current_mode();

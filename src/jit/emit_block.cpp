@@ -11,6 +11,7 @@ void EmitTables::clear() {
     side.clear();
     constants.clear();
     eip_constants.clear();
+    unstored_x87.clear();
     stretches.clear();
     return_sites.clear();
 }
@@ -198,6 +199,7 @@ bool BlockEmitter::emit_instruction() {
         return false;
     }
     emit_plain(rule);
+    if (is_x87(in())) tell_of_x87();
     if (pending_ > 0x4000 || pending_ < -0x4000) flush_stack_pointer();
     return true;
 }
@@ -281,6 +283,7 @@ void BlockEmitter::emit() {
     out_.side = arena_.copy(tables_.side);
     out_.constants = arena_.copy(tables_.constants);
     out_.eip_constants = arena_.copy(tables_.eip_constants);
+    out_.unstored_x87 = arena_.copy(tables_.unstored_x87);
 }
 
 }  // namespace vellum

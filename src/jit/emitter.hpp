@@ -47,6 +47,7 @@ struct EmitTables {
     std::vector<SideEntry> side;
     std::vector<CodeConstant> constants;
     std::vector<EipConstant> eip_constants;
+    std::vector<UnstoredX87> unstored_x87;
     std::vector<Block::Stretch> stretches;
     std::vector<u32> return_sites;
     void clear();
@@ -150,6 +151,10 @@ class BlockEmitter {
     void emit_register_tail(std::span<const u8> tail);
     bool emit_stack_pointer_arithmetic();
     u32 memory_bytes() const;
+
+    // --- emit_x87.cpp
+    u32 next_x87() const;
+    void tell_of_x87();
 
     // --- STACK and STRING (emit_stack.cpp, emit_string.cpp)
     void push_register(u8 host, u32 bytes, u32 written = 0);

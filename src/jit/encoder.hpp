@@ -77,6 +77,10 @@ class Encoder {
         op({.code = 0xC7, .immediate_bytes = 4}, 0, m);
         value(v);
     }
+    void store64_imm(const HostMem& m, i32 v) {  // sign-extended
+        op({.code = 0xC7, .w = true, .immediate_bytes = 4}, 0, m);
+        value(v);
+    }
     void store16_imm(const HostMem& m, u16 v) {
         op({.code = 0xC7, .p66 = true, .immediate_bytes = 2}, 0, m);
         value(v);

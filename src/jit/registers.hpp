@@ -19,6 +19,7 @@
 //   * `pushfq; pop r` is the only other use of rsp.
 #pragma once
 
+#include "jit/last_x87.hpp"
 #include "jit/loaded_segments.hpp"
 
 namespace vellum {
@@ -54,6 +55,7 @@ struct alignas(64) JitContext {
     void* owner = nullptr;
     const Place* place = nullptr;  // where translated code runs, if ways lead from there (crossings.hpp)
     u64 repeat_start = 0;          // ECX before a repeated CMPS or SCAS; counting mode: before any repetition
+    LastX87 last_x87;
     LoadedSegments loaded_segments;
     FxImage fpu;  // where FXSAVE writes; the guest's image must not get bytes 288-415
 };

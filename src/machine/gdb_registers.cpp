@@ -134,14 +134,19 @@ u32 fpu_word(const FxImage& fpu, u8 index) {
     }
 }
 
-// Pointers and opcode always read as zero (docs/decisions/x87-pointers.md): writing them does nothing.
 void set_fpu_word(FxImage& fpu, u8 index, u32 value) {
+    x87::Pointers pointers = x87::pointers(fpu);
     switch (index) {
         case Fctrl: fpu.control = x87::control_word(static_cast<u16>(value)); break;
         case Fstat: fpu.status = static_cast<u16>(value); break;
         case Ftag: x87::set_tag_word(fpu, static_cast<u16>(value)); break;
-        default: return;
+        case Fiseg: pointers.instruction_selector = static_cast<u16>(value); break;
+        case Fioff: pointers.instruction_offset = value; break;
+        case Foseg: pointers.data_selector = static_cast<u16>(value); break;
+        case Fooff: pointers.data_offset = value; break;
+        default: pointers.opcode = static_cast<u16>(value);
     }
+    x87::set_pointers(fpu, pointers);
     x87::update_summary(fpu);
 }
 

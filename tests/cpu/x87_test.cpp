@@ -146,13 +146,64 @@ TEST_CASE_METHOD(X87Fixture, "x87: FNINIT keeps the physical registers and empti
     CHECK(st(3) == 0);
 }
 
-TEST_CASE_METHOD(X87Fixture, "x87: no pointer of the host shows after an unmasked exception") {
+TEST_CASE_METHOD(X87Fixture, "x87: after an unmasked exception its instruction is shown, and no address of the host") {
     divide_by_zero_unmasked();
-    CHECK(state.fpu.instruction_offset == 0);
-    CHECK(state.fpu.instruction_selector == 0);
-    CHECK(state.fpu.data_offset == 0);
-    CHECK(state.fpu.data_selector == 0);
-    CHECK(state.fpu.opcode == 0);
+    x87::Pointers found = x87::pointers(state.fpu);
+    CHECK(found.instruction_offset == 0x1000);
+    CHECK(found.instruction_selector == state.segment(Seg::Cs).selector);
+    CHECK(found.data_offset == 0);
+    CHECK(found.data_selector == 0);
+    CHECK(found.opcode == 0x6F9);
+}
+
+TEST_CASE_METHOD(X87Fixture, "x87: the four environments hold the pointers, and bring them back") {
+    struct Form {
+        bool real;
+        std::initializer_list<u8> store, load;
+        std::vector<u32> words;  // behind control, status and tags
+        u32 bytes;               // of each
+        x87::Pointers back;
+    };
+    const x87::Pointers given{0x6F9, 0x00012345, 0x00054321, 0x1111, 0x2222};
+    const u32 code_address = 0x11110 + 0x12345, data_address = 0x22220 + 0x54321;
+    const Form forms[] = {
+        {false, {0xD9, 0x33}, {0xD9, 0x23}, {0x12345, 0x06F91111, 0x54321, 0xFFFF2222}, 4, given},
+        {false,
+         {0x66, 0xD9, 0x33},
+         {0x66, 0xD9, 0x23},
+         {0x2345, 0x1111, 0x4321, 0x2222},
+         2,
+         {0, 0x2345, 0x4321, 0x1111, 0x2222}},
+        {true,
+         {0xD9, 0x33},
+         {0xD9, 0x23},
+         {0xFFFF3455, 0x000026F9, 0xFFFF6541, 0x00007000},
+         4,
+         {0x6F9, code_address, data_address, 0, 0}},
+        {true,
+         {0x66, 0xD9, 0x33},
+         {0x66, 0xD9, 0x23},
+         {0x3455, 0x26F9, 0x6541, 0x7000},
+         2,
+         {0x6F9, code_address, data_address, 0, 0}},
+    };
+    for (const Form& form : forms) {
+        state.cr0 = form.real ? state.cr0 & ~u64{cr0::pe} : state.cr0 | cr0::pe;
+        x87::set_pointers(state.fpu, given);
+        REQUIRE(!run(form.store));
+        for (u32 i = 0; i < form.words.size(); ++i) {
+            u32 at = data + (3 + i) * form.bytes;
+            CHECK((form.bytes == 4 ? peek<u32>(at) : peek<u16>(at)) == form.words[i]);
+        }
+        x87::set_pointers(state.fpu, {});
+        REQUIRE(!run(form.load));
+        x87::Pointers back = x87::pointers(state.fpu);
+        CHECK(back.opcode == form.back.opcode);
+        CHECK(back.instruction_offset == form.back.instruction_offset);
+        CHECK(back.instruction_selector == form.back.instruction_selector);
+        CHECK(back.data_offset == form.back.data_offset);
+        CHECK(back.data_selector == form.back.data_selector);
+    }
 }
 
 TEST_CASE_METHOD(X87Fixture, "x87: FNSTENV in 32-bit protected mode writes seven doublewords and masks exceptions") {
@@ -163,7 +214,9 @@ TEST_CASE_METHOD(X87Fixture, "x87: FNSTENV in 32-bit protected mode writes seven
     CHECK(peek<u32>(data) == 0xFFFF037B);
     CHECK(peek<u32>(data + 4) == (0xFFFF0000 | status));
     CHECK(peek<u32>(data + 8) == 0xFFFF17FF);
-    CHECK(peek<u32>(data + 12) == 0);
+    CHECK(peek<u32>(data + 12) == 0x1000);
+    CHECK(peek<u32>(data + 16) == (0x06F90000u | state.segment(Seg::Cs).selector));
+    CHECK(peek<u32>(data + 20) == 0);
     CHECK(peek<u32>(data + 24) == 0xFFFF0000);
     CHECK(peek<u32>(data + 28) == 0);
     CHECK(state.fpu.control == 0x37F);

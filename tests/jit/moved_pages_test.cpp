@@ -51,6 +51,7 @@ struct World {
     static std::vector<u8> driver() {
         return assemble(TestMachine::code_at, [](x86::Assembler& a) {
             auto again = a.newLabel(), done = a.newLabel();
+            a.fninit();
             a.bind(again);
             a.mov(x86::ebx, x86::dword_ptr(x86::esi, offsetof(Step, cr3)));
             a.test(x86::ebx, x86::ebx);
@@ -105,6 +106,8 @@ struct World {
             while (a.offset() < a.code()->labelOffset(here) - 5 + 0x800) a.nop();
             a.bind(indirect);
             a.rol(x86::eax, 3);
+            a.fldz();  // whose address the unit remembers
+            a.fstp(x86::st0);
             a.jmp(back);
             pad_to(a, 0x1000);
             a.bind(there);
