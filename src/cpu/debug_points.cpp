@@ -6,6 +6,15 @@
 
 namespace vellum {
 
+void add_watched_page(std::vector<WatchedPage>& pages, WatchedPage page) {
+    auto known = std::find_if(pages.begin(), pages.end(),
+                              [&page](const WatchedPage& other) { return other.address == page.address; });
+    if (known == pages.end())
+        pages.push_back(page);
+    else
+        known->reads |= page.reads;
+}
+
 bool DebugPoints::add(DebugPoint point) {
     if (point.is_break()) point.length = 1;
     if (point.length == 0 || point.length > longest_watch || point.address + (point.length - 1) < point.address)
@@ -38,14 +47,7 @@ void DebugPoints::derive() {
         }
         bool reads = point.watches(false);
         u32 first = point.address & ~page_offset_mask, last = (point.address + point.length - 1) & ~page_offset_mask;
-        for (u32 page : {first, last}) {
-            auto known = std::find_if(watched_pages_.begin(), watched_pages_.end(),
-                                      [page](const WatchedPage& w) { return w.address == page; });
-            if (known == watched_pages_.end())
-                watched_pages_.push_back({page, reads});
-            else
-                known->reads |= reads;
-        }
+        for (u32 page : {first, last}) add_watched_page(watched_pages_, {page, reads});
     }
     std::sort(breakpoints_.begin(), breakpoints_.end());
     std::sort(watched_pages_.begin(), watched_pages_.end(),

@@ -32,6 +32,9 @@ struct WatchedPage {
     bool operator==(const WatchedPage&) const = default;
 };
 
+// A page is listed once.
+void add_watched_page(std::vector<WatchedPage>& pages, WatchedPage page);
+
 class DebugPoints {
  public:
     static constexpr u32 longest_watch = 4096, most_points = 1024;

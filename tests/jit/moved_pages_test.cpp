@@ -128,7 +128,7 @@ struct World {
         u32 space, page, clear_space, clear_page;
         bool other_second_page = false;
     };
-    void run(const std::vector<Place>& places, const std::function<u32()>& stretch) {
+    void run(const std::vector<Place>& places, const std::function<u32()>& stretch, int ended_by = -1) {
         for (u32 i = 0; i < places.size(); ++i) {
             const Place& p = places[i];
             Step step{directory(p.space), table(p.clear_space) + 4 * p.clear_page, table(p.space) + 4 * p.page,
@@ -145,7 +145,7 @@ struct World {
             m.engine->state_replaced();
         });
         while (pair.interp.state.activity == Activity::Running) REQUIRE(pair.advance(stretch()) == "");
-        CHECK(pair.interp.halted_by() == -1);
+        CHECK(pair.interp.halted_by() == ended_by);
     }
     EngineStatistics statistics() { return pair.bt.engine->statistics(); }
 
@@ -215,6 +215,23 @@ TEST_CASE("moved pages: address spaces that map and unmap a program anywhere, in
         places.push_back(place);
     }
     world.run(places, [&] { return below(3000) + 1; });
+    CHECK(world.statistics().blocks_moved > 0);
+}
+
+// Where blocks of the page end is a matter of the breakpoints at the place that it comes from.
+TEST_CASE("moved pages: a breakpoint where a program comes to be is met", "[jit][moves]") {
+    constexpr u32 page = 27, within_loop = 5 + 4;  // the DEC of it
+    World world;
+    world.both([](FlatMachine& m) {
+        m.state.dr[0] = World::window + page * 0x1000 + within_loop;
+        m.state.dr[7] |= 2;
+        m.state.dr[1] = 0xFFFFF000;  // elsewhere: pages still move
+        m.state.dr[7] |= 8;
+    });
+    std::vector<World::Place> places{{0, 10, 0, 500}};
+    for (u32 at : {17u, 24u, page}) places.push_back({0, at, 0, places.back().page});
+    world.run(places, [] { return 100'000u; }, vector::db);
+    CHECK(world.pair.interp.state.dr[6] % 16 == 1);
     CHECK(world.statistics().blocks_moved > 0);
 }
 
