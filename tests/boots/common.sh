@@ -38,6 +38,7 @@ clean_up() {
 trap clean_up EXIT
 PATH=$PATH:/usr/sbin:/sbin
 display=none
+more_lines=  # options behind those of the first serial line
 patience=270  # seconds that one wait may take; the test's own limit is ctest's
 
 # start WORD...: runs Vellum with its first serial line at our hands.
@@ -46,7 +47,8 @@ start() {
   mkfifo "$work/input"
   : >"$work/serial"
   # In the background, and without the standard streams of the test, so that a stuck run cannot hold it.
-  "$VELLUM" run "$@" --serial stdio --control "unix:$work/control" --stats "$work/stats" \
+  # shellcheck disable=SC2086
+  "$VELLUM" run "$@" --serial stdio $more_lines --control "unix:$work/control" --stats "$work/stats" \
     <"$work/input" >"$work/serial" 2>"$work/messages" &
   vellum_pid=$!
   exec 3>"$work/input"
