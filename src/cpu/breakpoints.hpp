@@ -37,8 +37,6 @@ inline bool breakpoints_enabled(const CpuState& state) { return state.dr[7] & dr
 
 // The bits of DR6 for an instruction that begins there.
 u32 instruction_breakpoints(const CpuState& state, u32 linear);
-// Where there are such, in no order.
-std::vector<u32> instruction_breakpoint_addresses(const CpuState& state);
 
 // --- what instructions tell. An access lies in one page.
 void note_access(CpuState& state, u32 linear, u32 bytes, bool write);

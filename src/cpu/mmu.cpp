@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <utility>
 
 namespace vellum {
 
@@ -213,15 +212,8 @@ std::optional<Physical> Mmu::look_up(Linear address) {
 
 void Mmu::withhold(const std::vector<WatchedPage>& pages) {
     if (pages == withheld_) return;
-    const std::vector<WatchedPage> before = std::exchange(withheld_, pages);
-    for (const auto& list : {before, pages})
-        for (const WatchedPage& watched : list) forget_pointers(Linear{watched.address});
-}
-
-// What the tables say of the page is as it was, so that this is no flush.
-void Mmu::forget_pointers(Linear page) {
-    for (u32 privilege = 0; privilege < 2; ++privilege)
-        if (u32 slot = index(page); entries_[privilege][slot].read_tag == raw(page)) drop(privilege, slot);
+    withheld_ = pages;
+    flush();
 }
 
 bool Mmu::withholds(Linear page, bool write) const {

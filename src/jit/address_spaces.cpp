@@ -2,7 +2,6 @@
 #include "jit/address_spaces.hpp"
 
 #include <algorithm>
-#include <utility>
 
 #include "base/check.hpp"
 #include "jit/shadow_check.hpp"
@@ -54,7 +53,6 @@ struct AddressSpaces::Impl final : private MapListener {
     OrFault<Physical> fetch(ShadowView& view, Linear address);
     void page_invalidated(Linear address);
     void everything_changed();
-    void withhold(const std::vector<WatchedPage>& pages);
     bool withholds(u32 page, bool write) const;
     void keep_withheld_out(ShadowView& view);
 
@@ -177,28 +175,6 @@ OrFault<Physical> AddressSpaces::Impl::fetch(ShadowView& view, Linear address) {
         keep_withheld_out(view);
     }
     return (*found).page;
-}
-
-// Pages that are watched now, or otherwise than before, or no longer, are shown anew when they are wanted; all others
-// stay as they are, for guests change their debug registers at each exception of them, or at each switch of a task.
-void AddressSpaces::Impl::withhold(const std::vector<WatchedPage>& pages) {
-    if (pages == withheld) return;
-    const std::vector<WatchedPage> before = std::exchange(withheld, pages);
-    auto has = [](const std::vector<WatchedPage>& list, const WatchedPage& page) {
-        return std::find(list.begin(), list.end(), page) != list.end();
-    };
-    auto forget_except = [&](const std::vector<WatchedPage>& list, const std::vector<WatchedPage>& unchanged) {
-        for (const WatchedPage& watched : list) {
-            if (has(unchanged, watched)) continue;
-            u32 page = watched.address >> page_shift;
-            views.for_each([&](ShadowView& view) {
-                RangeHider hider = mapper.hider(view);
-                if (view.pages.leaf_of_page(page)) mapper.forget(view, page, hider);
-            });
-        }
-    };
-    forget_except(before, pages);
-    forget_except(pages, before);
 }
 
 bool AddressSpaces::Impl::withholds(u32 page, bool write) const {
@@ -328,7 +304,11 @@ void AddressSpaces::cr3_written() {
 }
 void AddressSpaces::page_invalidated(Linear address) { impl_->page_invalidated(address); }
 void AddressSpaces::everything_changed() { impl_->everything_changed(); }
-void AddressSpaces::withhold(const std::vector<WatchedPage>& pages) { impl_->withhold(pages); }
+void AddressSpaces::withhold(const std::vector<WatchedPage>& pages) {
+    if (pages == impl_->withheld) return;
+    impl_->withheld = pages;
+    impl_->views.for_each([&](ShadowView& view) { impl_->mapper.empty(view); });
+}
 const AddressSpaceStatistics& AddressSpaces::statistics() const { return impl_->statistics; }
 
 }  // namespace vellum

@@ -297,13 +297,10 @@ bool CodeCache::replace_constant(Physical at, std::span<const u8> bytes, const B
 }
 
 void CodeCache::invalidate_at(Linear address) {
-    const u64 page = raw(page_of(address)), page_before = static_cast<u32>(page - page_size);
     std::vector<Block*> doomed;
-    for (const auto& [key, group] : groups_) {
-        if (raw(group->page.linear) != page && raw(group->page.linear) != page_before) continue;
-        for (Block* block : group->blocks)
-            if (raw(address) - raw(block->key.linear) < block->guest_bytes) doomed.push_back(block);
-    }
+    blocks_.for_each([&](Block& block) {
+        if (raw(address) - raw(block.key.linear) < block.guest_bytes) doomed.push_back(&block);
+    });
     for (Block* block : doomed) invalidate(*block);
 }
 

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/check.hpp"
+#include "cpu/breakpoints.hpp"
 #include "cpu/fpu.hpp"
 #include "jit/block_contract.hpp"
 #include "jit/runtime_stubs.hpp"
@@ -31,7 +32,6 @@ Translator::Translator(Cpu& cpu, const TranslatorConfig& config)
       frontend_{cpu,
                 memo_,
                 sites_,
-                stops_,
                 {.most_instructions = config.most_instructions,
                  .counting = config.counting,
                  .behind_branches = config.regions,
@@ -77,8 +77,9 @@ void Translator::state_replaced() {
 
 // Single steps, breakpoints, shadows and alignment checks are the interpreter's.
 bool Translator::must_step() const {
-    if ((state_.eflags & (eflags::tf | eflags::rf)) || state_.shadow != Shadow::None || state_.debug_traps) return true;
-    if (stops_.at(linear_eip())) return true;
+    if ((state_.eflags & (eflags::tf | eflags::rf)) || state_.shadow != Shadow::None || breakpoints_enabled(state_) ||
+        state_.debug_traps)
+        return true;
     if (state_.cpl == 3 && (state_.eflags & eflags::ac) && (state_.cr0 & cr0::am)) return true;
     return near_limit_;
 }
@@ -92,6 +93,20 @@ Stop Translator::run() {
     drop_places();
     obey_debugger();
     return run_until_stopped();
+}
+
+// What the debugger changed since the last run. Single steps run no translated code: a debugger that takes its points
+// away to step off one of them, and puts them back, costs nothing here.
+void Translator::obey_debugger() {
+    const DebugPoints& debug = cpu_.debug;
+    withhold_watched_pages(cpu_);
+    if (debug.stepping()) return;
+    spaces_.withhold(debug.watched_pages());
+    if (breakpoints_ == debug.breakpoints()) return;
+    for (u32 address : debug.breakpoints())
+        if (!std::binary_search(breakpoints_.begin(), breakpoints_.end(), address))
+            cache_.invalidate_at(Linear{address});
+    breakpoints_ = debug.breakpoints();
 }
 
 Stop Translator::run_until_stopped() {
@@ -116,7 +131,7 @@ Stop Translator::run_until_stopped() {
         }
         if (state_.activity == Activity::Halted) return Stop::Halted;
         if (cpu_.debug.engaged() && cpu_.debug.stops_before(linear_eip())) return Stop::Debug;
-        if (must_step()) {
+        if (must_step() || (cpu_.debug.engaged() && cpu_.debug.breakpoint_at(linear_eip()))) {
             pending_link_ = nullptr;
             cpu_.occupation.note(Occupation::Kind::Interpreted);
             step();
@@ -272,7 +287,7 @@ bool Translator::refresh(const View& view) {
 Block* Translator::block_behind_port_access(const View& view, u32 mode) {
     const Attention& attention = cpu_.attention;
     if (attention.due() || attention.raised() || state_.instructions >= state_.instruction_limit) return nullptr;
-    if (cpu_.debug.reached() || state_.debug_traps || near_limit_ || pending_link_ || !loaded_) return nullptr;
+    if (cpu_.debug.engaged() || state_.debug_traps || near_limit_ || pending_link_ || !loaded_) return nullptr;
     if (&spaces_.current() != &view || refresh(view)) return nullptr;
     return expected_block(view, mode);
 }

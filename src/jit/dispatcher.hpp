@@ -34,6 +34,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     struct KnownMode;
 
     // --- dispatcher.cpp
+    void obey_debugger();
     Stop run_until_stopped();
     bool must_step() const;
     u32 linear_eip() const { return static_cast<u32>(state_.segment(Seg::Cs).base + state_.eip); }
@@ -98,12 +99,6 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     };
     ControlState control_state() const;
 
-    // --- heeded_points.cpp
-    using DebugRegisters = std::array<u64, 5>;  // DR0-DR3 and DR7
-    DebugRegisters debug_registers() const;
-    void obey_debugger();
-    void heed_points();
-
     // --- fault_handling.cpp
     bool on_host_fault(HostFault& fault) override;
     bool answer_fault(HostFault& fault);
@@ -125,14 +120,14 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     DecodeMemo memo_;
     AdaptiveSites sites_;
     FreshPages fresh_pages_;
-    CodeStops stops_;
     Frontend frontend_;
     ExitSite indirect_exit_;
     ExitSite fault_exit_;
     CodeCache cache_;
     ViewStates views_;
-    GuestBlock guest_block_;  // reused, so that its vectors keep their memory
-    EmitTables emit_tables_;  // ... and these theirs
+    std::vector<u32> breakpoints_;  // that translations heed
+    GuestBlock guest_block_;        // reused, so that its vectors keep their memory
+    EmitTables emit_tables_;        // ... and these theirs
 
     std::vector<CodeMode> modes_;
     // What `code_mode` and `loaded_segments` look at, and what came of it the last time: for level 3 and for the
@@ -189,7 +184,6 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     std::optional<Physical> site_to_retranslate_;  // once the interpreter has done its instruction
     bool constant_replaced_ = false;               // what page_will_change is about to be told of is done
     ControlState known_control_{};
-    DebugRegisters heeded_registers_{};
     u64 cr3_before_ = 0;
     u64 executed_ = 0;  // instructions that translated code left, besides those that the interpreter counts
 

@@ -5,7 +5,6 @@
 #include "cpu/decode_memo.hpp"
 #include "jit/adaptive_sites.hpp"
 #include "jit/block.hpp"
-#include "jit/code_stops.hpp"
 
 namespace vellum {
 
@@ -22,8 +21,8 @@ struct FrontendOptions {
 
 class Frontend {
  public:
-    Frontend(Cpu& cpu, DecodeMemo& memo, const AdaptiveSites& sites, const CodeStops& stops, FrontendOptions options)
-        : cpu_{cpu}, memo_{memo}, sites_{sites}, stops_{stops}, options_{options} {}
+    Frontend(Cpu& cpu, DecodeMemo& memo, const AdaptiveSites& sites, FrontendOptions options)
+        : cpu_{cpu}, memo_{memo}, sites_{sites}, options_{options} {}
 
     // The block at CS:EIP as the CPU is now, or false when there is none to translate: not fetchable, not memory, not
     // an instruction.
@@ -36,7 +35,6 @@ class Frontend {
     Cpu& cpu_;
     DecodeMemo& memo_;
     const AdaptiveSites& sites_;
-    const CodeStops& stops_;
     FrontendOptions options_;
 };
 

@@ -24,7 +24,6 @@ Linear Translator::invalidated_address(const Instruction& in) const {
 
 // The software TLB counts its flushes: one of them, or another control register, is all that windows depend on.
 void Translator::tell_windows(Mnemonic mnemonic, Linear invalidated, u64 generation_before) {
-    if (heeded_registers_ != debug_registers()) heed_points();
     ControlState now = control_state();
     if (!(now == known_control_)) {
         known_control_ = now;
