@@ -21,7 +21,7 @@ template <typename Met>
 u32 conditions_met(const CpuState& state, Met met) {
     u32 bits = 0;
     for (u32 i = 0; i < breakpoint_count; ++i)
-        if (Breakpoint b = breakpoint(state, i); b.enabled && met(b)) bits |= 1u << i;
+        if (state.dr[7] >> (2 * i) & 3 && met(breakpoint(state, i))) bits |= 1u << i;
     return bits;
 }
 
@@ -61,7 +61,7 @@ void withhold_watched_pages(Cpu& cpu) {
     for (u32 i = 0; i < breakpoint_count; ++i) {
         Breakpoint b = breakpoint(cpu.state, i);
         if (b.enabled && is_on_data(b))
-            pages.push_back({b.address & ~page_offset_mask, b.on == Breakpoint::On::Access});
+            add_watched_page(pages, {b.address & ~page_offset_mask, b.on == Breakpoint::On::Access});
     }
     cpu.mmu.withhold(pages);
 }

@@ -6,6 +6,15 @@
 
 namespace vellum {
 
+void add_watched_page(std::vector<WatchedPage>& pages, WatchedPage added) {
+    auto at = std::lower_bound(pages.begin(), pages.end(), added.address,
+                               [](const WatchedPage& w, u32 address) { return w.address < address; });
+    if (at == pages.end() || at->address != added.address)
+        pages.insert(at, added);
+    else
+        at->reads |= added.reads;
+}
+
 bool DebugPoints::add(DebugPoint point) {
     if (point.is_break()) point.length = 1;
     if (point.length == 0 || point.length > longest_watch || point.address + (point.length - 1) < point.address)
@@ -38,18 +47,9 @@ void DebugPoints::derive() {
         }
         bool reads = point.watches(false);
         u32 first = point.address & ~page_offset_mask, last = (point.address + point.length - 1) & ~page_offset_mask;
-        for (u32 page : {first, last}) {
-            auto known = std::find_if(watched_pages_.begin(), watched_pages_.end(),
-                                      [page](const WatchedPage& w) { return w.address == page; });
-            if (known == watched_pages_.end())
-                watched_pages_.push_back({page, reads});
-            else
-                known->reads |= reads;
-        }
+        for (u32 page : {first, last}) add_watched_page(watched_pages_, {page, reads});
     }
     std::sort(breakpoints_.begin(), breakpoints_.end());
-    std::sort(watched_pages_.begin(), watched_pages_.end(),
-              [](const WatchedPage& a, const WatchedPage& b) { return a.address < b.address; });
 }
 
 bool DebugPoints::breakpoint_at(u32 linear) const {

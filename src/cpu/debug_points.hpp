@@ -31,6 +31,8 @@ struct WatchedPage {
     bool reads;
     bool operator==(const WatchedPage&) const = default;
 };
+// Into a list that is rising, and stays so; each page is in it once.
+void add_watched_page(std::vector<WatchedPage>& pages, WatchedPage added);
 
 class DebugPoints {
  public:

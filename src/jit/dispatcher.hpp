@@ -82,7 +82,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     void step();
     bool execute(const Instruction& in);
     bool step_for_debugger();
-    std::optional<Linear> hidden_operand(const Instruction& in) const;
+    std::optional<Linear> operand_of(const Instruction& in) const;
     bool execute_adaptive(const Instruction& in);
     void step_at_site(const ExitSite& site);
     void note_faulted_bytes(const Block& block, u32 index);
