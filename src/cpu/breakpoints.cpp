@@ -13,13 +13,15 @@ constexpr u32 breakpoint_count = 4;
 // Encoding 10 is eight bytes on processors of our model (06_1CH; SDM 3B 17.2.4).
 constexpr u32 lengths[] = {1, 2, 8, 4};
 
+// It has length 1 (another one is undefined) and names the first byte, prefixes included.
+bool is_on_instruction(const Breakpoint& b) { return b.on == Breakpoint::On::Execution && b.length == 1; }
 bool is_on_data(const Breakpoint& b) { return b.on == Breakpoint::On::Write || b.on == Breakpoint::On::Access; }
 
 template <typename Met>
 u32 conditions_met(const CpuState& state, Met met) {
     u32 bits = 0;
     for (u32 i = 0; i < breakpoint_count; ++i)
-        if (Breakpoint b = breakpoint(state, i); b.enabled && met(b)) bits |= 1u << i;
+        if (state.dr[7] >> (2 * i) & 3 && met(breakpoint(state, i))) bits |= 1u << i;
     return bits;
 }
 
@@ -33,11 +35,8 @@ Breakpoint breakpoint(const CpuState& state, u32 number) {
             static_cast<u32>(state.dr[number]) & ~(length - 1)};
 }
 
-// An instruction breakpoint has length 1 (another one is undefined) and names the first byte, prefixes included.
 u32 instruction_breakpoints(const CpuState& state, u32 linear) {
-    return conditions_met(state, [&](const Breakpoint& b) {
-        return b.on == Breakpoint::On::Execution && b.length == 1 && b.address == linear;
-    });
+    return conditions_met(state, [&](const Breakpoint& b) { return is_on_instruction(b) && b.address == linear; });
 }
 
 void note_access(CpuState& state, u32 linear, u32 bytes, bool write) {
@@ -65,6 +64,13 @@ void withhold_watched_pages(Cpu& cpu) {
             add_watched_page(pages, {b.address & ~page_offset_mask, b.on == Breakpoint::On::Access});
     }
     cpu.mmu.withhold(pages);
+}
+
+std::vector<u32> watched_instructions(const Cpu& cpu) {
+    std::vector<u32> addresses = cpu.debug.breakpoints();
+    for (u32 i = 0; i < breakpoint_count; ++i)
+        if (Breakpoint b = breakpoint(cpu.state, i); b.enabled && is_on_instruction(b)) addresses.push_back(b.address);
+    return addresses;
 }
 
 }  // namespace vellum

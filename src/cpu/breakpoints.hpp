@@ -5,6 +5,8 @@
 // instruction; interpreter.cpp raises the trap there.
 #pragma once
 
+#include <vector>
+
 #include "cpu/cpu.hpp"
 
 namespace vellum {
@@ -49,5 +51,8 @@ void report_in_dr6(CpuState& state);
 // Accesses that somebody watches, the guest by its debug registers or a debugger outside, are not to go past the
 // monitor. To be called before an engine runs, and when a debug register has changed.
 void withhold_watched_pages(Cpu& cpu);
+
+// Where somebody has an instruction breakpoint, the guest or a debugger outside.
+std::vector<u32> watched_instructions(const Cpu& cpu);
 
 }  // namespace vellum

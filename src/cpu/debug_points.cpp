@@ -6,13 +6,13 @@
 
 namespace vellum {
 
-void add_watched_page(std::vector<WatchedPage>& pages, WatchedPage page) {
-    auto known = std::find_if(pages.begin(), pages.end(),
-                              [&page](const WatchedPage& other) { return other.address == page.address; });
-    if (known == pages.end())
-        pages.push_back(page);
+void add_watched_page(std::vector<WatchedPage>& pages, WatchedPage added) {
+    auto at = std::lower_bound(pages.begin(), pages.end(), added.address,
+                               [](const WatchedPage& w, u32 address) { return w.address < address; });
+    if (at == pages.end() || at->address != added.address)
+        pages.insert(at, added);
     else
-        known->reads |= page.reads;
+        at->reads |= added.reads;
 }
 
 bool DebugPoints::add(DebugPoint point) {
@@ -50,8 +50,6 @@ void DebugPoints::derive() {
         for (u32 page : {first, last}) add_watched_page(watched_pages_, {page, reads});
     }
     std::sort(breakpoints_.begin(), breakpoints_.end());
-    std::sort(watched_pages_.begin(), watched_pages_.end(),
-              [](const WatchedPage& a, const WatchedPage& b) { return a.address < b.address; });
 }
 
 bool DebugPoints::breakpoint_at(u32 linear) const {

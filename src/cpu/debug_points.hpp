@@ -31,9 +31,8 @@ struct WatchedPage {
     bool reads;
     bool operator==(const WatchedPage&) const = default;
 };
-
-// A page is listed once.
-void add_watched_page(std::vector<WatchedPage>& pages, WatchedPage page);
+// Into a list that is rising, and stays so; each page is in it once.
+void add_watched_page(std::vector<WatchedPage>& pages, WatchedPage added);
 
 class DebugPoints {
  public:

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 namespace vellum {
 
@@ -193,8 +194,7 @@ void Mmu::fill(Linear page, Privilege privilege, const Translation& found) {
     e.fetch_tag = found.executable ? raw(page) : ~u64{0};
     bool may_write = found.writable && found.dirty;  // a clean page needs a walk to set D
     e.write_tag = may_write ? raw(page) : ~u64{0};
-    e.read = withholds(page, false) ? nullptr : memory_.read_pointer(found.page);
-    e.write = may_write && !withholds(page, true) ? memory_.write_pointer(found.page) : nullptr;
+    take_pointers(e, page);
     used_[static_cast<u8>(privilege)][slot / 64] |= u64{1} << (slot % 64);
     if (found.page_bytes > page_size && state_.paging()) {
         u64 region = raw(page) >> 22;
@@ -210,10 +210,22 @@ std::optional<Physical> Mmu::look_up(Linear address) {
     return Physical{path.frame & state_.a20_mask} + offset_in_page(address);
 }
 
+void Mmu::take_pointers(Entry& e, Linear page) {
+    e.read = withholds(page, false) ? nullptr : memory_.read_pointer(e.physical);
+    e.write = e.write_tag == raw(page) && !withholds(page, true) ? memory_.write_pointer(e.physical) : nullptr;
+}
+
+// No flush: a guest may change its breakpoints at each switch of tasks, and what the tables say is the same.
 void Mmu::withhold(const std::vector<WatchedPage>& pages) {
     if (pages == withheld_) return;
-    withheld_ = pages;
-    flush();
+    std::vector<WatchedPage> concerned = std::exchange(withheld_, pages);
+    concerned.insert(concerned.end(), pages.begin(), pages.end());
+    for (const WatchedPage& watched : concerned)
+        for (auto& entries : entries_) {
+            Linear page{watched.address};
+            Entry& e = entries[index(page)];
+            if (e.read_tag == raw(page)) take_pointers(e, page);
+        }
 }
 
 bool Mmu::withholds(Linear page, bool write) const {

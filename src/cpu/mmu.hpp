@@ -46,6 +46,7 @@ class Mmu final : private MapListener {
     // Host addresses of these pages are withheld, so that accesses take the slow road, where watchpoints are.
     void withhold(const std::vector<WatchedPage>& pages);
     const std::vector<WatchedPage>& withheld() const { return withheld_; }
+    bool withholds(Linear page, bool write) const;
 
     // Through the TLB. The page offset is kept.
     OrFault<Physical> translate(Linear address, Access access, Privilege privilege);
@@ -79,7 +80,7 @@ class Mmu final : private MapListener {
     static u32 index(Linear page) { return static_cast<u32>(raw(page) >> page_shift) & (entry_count - 1); }
     void page_map_changed(Physical first, u64 bytes) override;
     void fill(Linear page, Privilege privilege, const Translation& found);
-    bool withholds(Linear page, bool write) const;
+    void take_pointers(Entry& entry, Linear page);
     void drop(u32 privilege, u32 slot);
     template <typename Predicate>
     void drop_where(Predicate stale);  // among the entries in use

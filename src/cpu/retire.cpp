@@ -33,17 +33,18 @@ void raise(Cpu& cpu, Fault f) {
     note_shutdown(cpu, deliver_exception(cpu, f));
 }
 
-void conclude(Cpu& cpu, Fault f, u32 length, u32 held_off, bool single_step) {
+bool conclude(Cpu& cpu, Fault f, u32 length, u32 held_off, bool single_step) {
     CpuState& state = cpu.state;
     // What an instruction touched before it faulted, it will touch again.
     if (f.kind == Fault::Kind::Exception && f.vector != vector::db) state.debug_traps = held_off;
     bool retired = retire(cpu, f, length);
     // After MOV SS there is no single-step trap; TF is still set at the next instruction. Other traps are held off.
-    if (!retired || state.shadow == Shadow::MovSs) return;
+    if (!retired || state.shadow == Shadow::MovSs) return !retired;
     if (single_step) state.debug_traps |= dr6::single_step;
-    if (!state.debug_traps) return;
+    if (!state.debug_traps) return false;
     state.activity = Activity::Running;
     note_shutdown(cpu, deliver_exception(cpu, Fault::exception(vector::db)));
+    return true;
 }
 
 bool prepare(Instruction& in) {
@@ -61,8 +62,7 @@ bool execute_prepared(Cpu& cpu, const Instruction& in) {
         ++state.instructions;
         return false;
     }
-    conclude(cpu, f, in.length, 0, false);
-    return f.kind == Fault::Kind::Exception;
+    return conclude(cpu, f, in.length, 0, false);
 }
 
 }  // namespace vellum

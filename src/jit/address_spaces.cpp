@@ -307,7 +307,7 @@ void AddressSpaces::everything_changed() { impl_->everything_changed(); }
 void AddressSpaces::withhold(const std::vector<WatchedPage>& pages) {
     if (pages == impl_->withheld) return;
     impl_->withheld = pages;
-    impl_->views.for_each([&](ShadowView& view) { impl_->mapper.empty(view); });
+    impl_->views.for_each([&](ShadowView& view) { impl_->keep_withheld_out(view); });
 }
 const AddressSpaceStatistics& AddressSpaces::statistics() const { return impl_->statistics; }
 

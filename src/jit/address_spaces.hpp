@@ -75,8 +75,8 @@ class AddressSpaces {
     void page_invalidated(Linear);  // INVLPG
     void everything_changed();      // CR0.PG/WP, CR4.PSE/PAE/PGE, EFER.NXE, A20, physical map, state replaced
 
-    // These pages stay out of all windows (or read-only, if only writes are watched): what fill() would show, it calls
-    // Mmio.
+    // These pages, in rising order, stay out of all windows (or read-only, if only writes are watched): what fill()
+    // would show, it calls Mmio.
     void withhold(const std::vector<WatchedPage>& pages);
 
     const AddressSpaceStatistics& statistics() const;

@@ -17,7 +17,8 @@ u64 Translator::store_target(void* translator, u32 address, const ExitSite* site
 // blocks cease. Null: the interpreter does it, with all that it may come to.
 u8* Translator::checked_target(Linear address, const ExitSite& site) {
     OccupationScope scope{cpu_.occupation, Occupation::fault(Occupation::Fault::CodeWrite)};
-    if (offset_in_page(address) + site.stored_bytes > page_size || !cpu_.mmu.withheld().empty()) return nullptr;
+    if (offset_in_page(address) + site.stored_bytes > page_size || cpu_.mmu.withholds(page_of(address), true))
+        return nullptr;
     OrFault<Physical> at = cpu_.mmu.translate(address, Access::Write, cpu_.privilege());
     if (!at) return nullptr;
     auto backing = cpu_.memory.backing_of(page_of(*at));

@@ -102,7 +102,10 @@ void CodeCache::tell_of(const Block& block, const CodeMode& mode) {
 PageGroup& CodeCache::group_of(const GuestBlock& guest) {
     BlockKey page{page_of(guest.key.physical), page_of(guest.key.linear), guest.key.mode};
     auto& group = groups_[page];
-    if (!group) group = std::make_unique<PageGroup>(PageGroup{.page = page});
+    if (!group) {
+        group = std::make_unique<PageGroup>(PageGroup{.page = page});
+        groups_at_[raw(page.linear)].push_back(group.get());
+    }
     if (guest.global && !group->global && group->cross_links.empty()) {
         group->global = true;
         global_groups_.push_back(group.get());
@@ -296,11 +299,14 @@ bool CodeCache::replace_constant(Physical at, std::span<const u8> bytes, const B
     return !places.empty();
 }
 
+// Of a block over two pages it is the only instruction, which begins on the first.
 void CodeCache::invalidate_at(Linear address) {
+    auto groups = groups_at_.find(raw(page_of(address)));
+    if (groups == groups_at_.end()) return;
     std::vector<Block*> doomed;
-    blocks_.for_each([&](Block& block) {
-        if (raw(address) - raw(block.key.linear) < block.guest_bytes) doomed.push_back(&block);
-    });
+    for (const PageGroup* group : groups->second)
+        for (Block* block : group->blocks)
+            if (raw(address) - raw(block->key.linear) < block->guest_bytes) doomed.push_back(block);
     for (Block* block : doomed) invalidate(*block);
 }
 
@@ -332,6 +338,7 @@ void CodeCache::clear() {
     pages_.clear();
     for (auto& groups : joined_) groups.clear();
     global_groups_.clear();
+    groups_at_.clear();
     groups_.clear();
 }
 

@@ -67,7 +67,7 @@ class CodeCache {
     void invalidate(Block& block);
     // Instead, where all of them have those bytes in constants: replaces them there too. False: nothing was done.
     bool replace_constant(Physical at, std::span<const u8> bytes, const Block& running);
-    void invalidate_at(Linear address);  // blocks that have a byte there, in any mode and address space
+    void invalidate_at(Linear address);  // what has an instruction that begins there, in any mode and address space
     void clear();
     std::function<void(Physical page)> on_page_used, on_page_empty;
 
@@ -119,6 +119,7 @@ class CodeCache {
     std::array<std::vector<PageGroup*>, most_views> joined_;  // by slot
     std::vector<PageGroup*> global_groups_;
     std::unordered_map<GroupKey, std::unique_ptr<PageGroup>, BlockKeyHash> groups_;
+    std::unordered_map<u64, std::vector<PageGroup*>> groups_at_;  // the same by linear page
 };
 
 }  // namespace vellum

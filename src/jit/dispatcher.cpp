@@ -32,6 +32,7 @@ Translator::Translator(Cpu& cpu, const TranslatorConfig& config)
       frontend_{cpu,
                 memo_,
                 sites_,
+                stops_,
                 {.most_instructions = config.most_instructions,
                  .counting = config.counting,
                  .behind_branches = config.regions,
@@ -75,13 +76,11 @@ void Translator::state_replaced() {
     fpu_wanted_ = false;
 }
 
-// Single steps, breakpoints, shadows and alignment checks are the interpreter's.
-bool Translator::must_step() const {
-    if ((state_.eflags & (eflags::tf | eflags::rf)) || state_.shadow != Shadow::None || breakpoints_enabled(state_) ||
-        state_.debug_traps)
-        return true;
+// Single steps, instructions with breakpoints, shadows and alignment checks are the interpreter's.
+bool Translator::must_step() {
+    if ((state_.eflags & (eflags::tf | eflags::rf)) || state_.shadow != Shadow::None || state_.debug_traps) return true;
     if (state_.cpl == 3 && (state_.eflags & eflags::ac) && (state_.cr0 & cr0::am)) return true;
-    return near_limit_;
+    return near_limit_ || stops_.meets(linear_eip());
 }
 
 Stop Translator::run() {
@@ -91,22 +90,25 @@ Stop Translator::run() {
     pending_link_ = nullptr;
     near_limit_ = false;
     drop_places();
-    obey_debugger();
+    heed_breakpoints();
     return run_until_stopped();
 }
 
-// What the debugger changed since the last run. Single steps run no translated code: a debugger that takes its points
-// away to step off one of them, and puts them back, costs nothing here.
-void Translator::obey_debugger() {
-    const DebugPoints& debug = cpu_.debug;
+// What the debugger changed since the last run, or the guest in its debug registers: windows do without the pages that
+// are watched, and blocks without the instructions. Nothing else changes. Single steps run no translated code: a
+// debugger that takes its points away to step off one of them, and puts them back, costs nothing here.
+void Translator::heed_breakpoints() {
     withhold_watched_pages(cpu_);
-    if (debug.stepping()) return;
-    spaces_.withhold(debug.watched_pages());
-    if (breakpoints_ == debug.breakpoints()) return;
-    for (u32 address : debug.breakpoints())
-        if (!std::binary_search(breakpoints_.begin(), breakpoints_.end(), address))
-            cache_.invalidate_at(Linear{address});
-    breakpoints_ = debug.breakpoints();
+    if (cpu_.debug.stepping()) return;
+    std::copy(std::begin(state_.dr), std::end(state_.dr), debug_registers_.begin());
+    spaces_.withhold(cpu_.mmu.withheld());
+    for (u32 address : stops_.set(watched_instructions(cpu_))) cache_.invalidate_at(Linear{address});
+}
+
+bool Translator::debug_registers_changed() const {
+    if (!((state_.dr[7] | debug_registers_[7]) & dr7::enables)) [[likely]]
+        return false;
+    return state_.dr[7] != debug_registers_[7] || !std::equal(state_.dr, state_.dr + 4, debug_registers_.begin());
 }
 
 Stop Translator::run_until_stopped() {
@@ -131,7 +133,8 @@ Stop Translator::run_until_stopped() {
         }
         if (state_.activity == Activity::Halted) return Stop::Halted;
         if (cpu_.debug.engaged() && cpu_.debug.stops_before(linear_eip())) return Stop::Debug;
-        if (must_step() || (cpu_.debug.engaged() && cpu_.debug.breakpoint_at(linear_eip()))) {
+        if (debug_registers_changed()) heed_breakpoints();
+        if (must_step()) {
             pending_link_ = nullptr;
             cpu_.occupation.note(Occupation::Kind::Interpreted);
             step();

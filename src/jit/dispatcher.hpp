@@ -15,6 +15,7 @@
 #include "jit/fresh_pages.hpp"
 #include "jit/frontend.hpp"
 #include "jit/host_faults.hpp"
+#include "jit/stops.hpp"
 #include "jit/translator.hpp"
 #include "jit/view_states.hpp"
 
@@ -34,9 +35,10 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     struct KnownMode;
 
     // --- dispatcher.cpp
-    void obey_debugger();
+    void heed_breakpoints();
+    bool debug_registers_changed() const;
     Stop run_until_stopped();
-    bool must_step() const;
+    bool must_step();
     u32 linear_eip() const { return static_cast<u32>(state_.segment(Seg::Cs).base + state_.eip); }
     void run_block();
     bool enter_by_jump_cache(u32 mode);
@@ -86,7 +88,7 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     void step();
     bool execute(const Instruction& in);
     bool step_for_debugger();
-    std::optional<Linear> hidden_operand(const Instruction& in) const;
+    std::optional<Linear> operand_of(const Instruction& in) const;
     bool execute_adaptive(const Instruction& in);
     void step_at_site(const ExitSite& site);
     void note_faulted_bytes(const Block& block, u32 index);
@@ -120,14 +122,15 @@ class Translator final : public Engine, private PageWatcher, private HostFaultSi
     DecodeMemo memo_;
     AdaptiveSites sites_;
     FreshPages fresh_pages_;
+    Stops stops_;
     Frontend frontend_;
     ExitSite indirect_exit_;
     ExitSite fault_exit_;
     CodeCache cache_;
     ViewStates views_;
-    std::vector<u32> breakpoints_;  // that translations heed
-    GuestBlock guest_block_;        // reused, so that its vectors keep their memory
-    EmitTables emit_tables_;        // ... and these theirs
+    std::array<u64, 8> debug_registers_{};  // as translations and windows heed them
+    GuestBlock guest_block_;                // reused, so that its vectors keep their memory
+    EmitTables emit_tables_;                // ... and these theirs
 
     std::vector<CodeMode> modes_;
     // What `code_mode` and `loaded_segments` look at, and what came of it the last time: for level 3 and for the

@@ -83,8 +83,7 @@ bool Frontend::read(BlockKey key, const CodeMode& mode, u32 eip, GuestBlock& out
     u32 offset = offset_in_page(key.physical);
     bool sites_here = !sites_.none_on(page_of(key.physical));
     while (out.instructions.size() < options_.most_instructions && offset < page_size) {
-        bool debugged = cpu_.debug.breakpoint_at(static_cast<u32>(mode.cs_base + eip));
-        if (debugged && !out.instructions.empty()) break;
+        if (stops_.has(static_cast<u32>(mode.cs_base + eip))) break;
         std::span<const u8> rest{page + offset, std::min<u32>(15, page_size - offset)};
         DecodeStatus status;
         const Instruction* decoded = memo_.decode(rest, mode.code32(), status);

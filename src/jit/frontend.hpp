@@ -5,6 +5,7 @@
 #include "cpu/decode_memo.hpp"
 #include "jit/adaptive_sites.hpp"
 #include "jit/block.hpp"
+#include "jit/stops.hpp"
 
 namespace vellum {
 
@@ -21,8 +22,8 @@ struct FrontendOptions {
 
 class Frontend {
  public:
-    Frontend(Cpu& cpu, DecodeMemo& memo, const AdaptiveSites& sites, FrontendOptions options)
-        : cpu_{cpu}, memo_{memo}, sites_{sites}, options_{options} {}
+    Frontend(Cpu& cpu, DecodeMemo& memo, const AdaptiveSites& sites, const Stops& stops, FrontendOptions options)
+        : cpu_{cpu}, memo_{memo}, sites_{sites}, stops_{stops}, options_{options} {}
 
     // The block at CS:EIP as the CPU is now, or false when there is none to translate: not fetchable, not memory, not
     // an instruction.
@@ -35,6 +36,7 @@ class Frontend {
     Cpu& cpu_;
     DecodeMemo& memo_;
     const AdaptiveSites& sites_;
+    const Stops& stops_;
     FrontendOptions options_;
 };
 

@@ -69,9 +69,11 @@ void CodeCache::move(const std::vector<PageGroup*>& groups, u32 by, const CodeMo
     }
     for (PageGroup* group : groups) {
         auto node = groups_.extract(group->page);
+        std::erase(groups_at_[raw(group->page.linear)], group);
         group->page.linear = Linear{static_cast<u32>(raw(group->page.linear) + by)};
         node.key() = group->page;
         groups_.insert(std::move(node));
+        groups_at_[raw(group->page.linear)].push_back(group);
         for (Block* block : std::vector<Block*>{group->blocks}) move(*block, by, mode);  // some may cease
     }
 }
@@ -101,18 +103,18 @@ bool Translator::may_move(const PageGroup& group, const View& view) {
 }
 
 // Pages of the same program or library lie as far from where they were. Blocks end before breakpoints, which lie at
-// linear addresses.
+// linear addresses: those that come from elsewhere would not.
 bool Translator::adopt_page(View& view, const BlockKey& place) {
     constexpr std::size_t most_at_once = 64;  // some 1,500 blocks, a millisecond
     const CodeMode& mode = modes_[place.mode];
-    if (!config_.moved_pages || !breakpoints_.empty() || !mode.flat_code() || !mode.code32()) return false;
+    if (!config_.moved_pages || stops_.any_on(place.linear) || !mode.flat_code() || !mode.code32()) return false;
     PageGroup* group = cache_.group_elsewhere(place, [&](const PageGroup& old) { return may_move(old, view); });
     if (!group) return false;
     u32 by = static_cast<u32>(raw(page_of(place.linear)) - raw(group->page.linear));
     auto comes_along = [&](const PageGroup& other) {
         BlockKey there = other.page;
         there.linear = Linear{static_cast<u32>(raw(there.linear) + by)};
-        return may_move(other, view) && !cache_.has_group(there) &&
+        return may_move(other, view) && !cache_.has_group(there) && !stops_.any_on(there.linear) &&
                spaces_.would_fetch(view, there.linear, there.physical);
     };
     std::vector<PageGroup*> groups = cache_.linked_groups(*group, most_at_once, comes_along);

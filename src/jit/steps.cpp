@@ -93,24 +93,27 @@ void Translator::execute_faulted(const ExitSite& site) {
         step();
 }
 
-// What the callout is about to touch, when no window shows it.
-std::optional<Linear> Translator::hidden_operand(const Instruction& in) const {
+// What the callout is about to touch.
+std::optional<Linear> Translator::operand_of(const Instruction& in) const {
     if (!in.has_memory || !view_) return {};
     u64 address = state_.segment(in.memory.segment).base + cpu_.effective_address(in);
-    Linear operand = static_cast<Linear>(static_cast<u32>(address));
-    return spaces_.shows(*view_, operand) ? std::nullopt : std::optional{operand};
+    return static_cast<Linear>(static_cast<u32>(address));
 }
 
 // An instruction that would be translated if it did not keep faulting. Would it have faulted again?
 bool Translator::execute_adaptive(const Instruction& in) {
-    std::optional<Linear> hidden = hidden_operand(in);
-    if (!hidden) return execute(in);
+    std::optional<Linear> operand = operand_of(in);
+    bool withheld = operand && cpu_.mmu.withholds(page_of(*operand), true);
+    if (withheld || !operand || spaces_.shows(*view_, *operand)) {
+        bool faulted = execute(in);
+        return faulted || withheld;
+    }
     View& view = *view_;
-    bool in_use = fresh_pages_.touch(view.slot, *hidden);
+    bool in_use = fresh_pages_.touch(view.slot, *operand);
     if (execute(in))
-        fresh_pages_.forget(view.slot, *hidden);
+        fresh_pages_.forget(view.slot, *operand);
     else if (in_use)
-        spaces_.anticipate(view, *hidden, Access::Read);
+        spaces_.anticipate(view, *operand, Access::Read);
     return true;
 }
 

@@ -149,7 +149,7 @@ void WindowFiller::show_large(ShadowView& view, ShadowLeaf& leaf, u32 page, cons
             l.global.assign(p % ShadowLeaf::pages, found.global);
         }
         show_plain(view, range.from, range.to, found.writable && found.dirty);
-    } else if (!leaf.live.has(i) || access == Access::Read) {
+    } else if (!leaf.shown.has(i) || access == Access::Read) {
         u32 from = page - page % block;
         for (u32 p = from; p < from + block; ++p) leaf.global.assign(p % ShadowLeaf::pages, found.global);
         show_plain(view, from, from + block, found.writable && found.dirty);
