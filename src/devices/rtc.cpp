@@ -23,7 +23,7 @@ enum : u8 {
     reg_d = 0x0D,
     reg_century = 0x32
 };
-constexpr u8 a_update_in_progress = 0x80, a_divider = 0x70, a_rate = 0x0F;
+constexpr u8 a_update_in_progress = 0x80, a_rate = 0x0F;
 constexpr u8 b_set = 0x80, b_periodic = 0x40, b_alarm = 0x20, b_update = 0x10, b_binary = 0x04, b_24_hours = 0x02;
 constexpr u8 c_irq = 0x80, c_periodic = 0x40, c_alarm = 0x20, c_update = 0x10;
 constexpr u8 d_valid = 0x80;
@@ -68,9 +68,8 @@ constexpr Date date_of(i64 days) {
 constexpr i64 floor_div(i64 value, i64 by) { return value / by - (value % by < 0); }
 }  // namespace
 
-Rtc::Rtc(Bus& ports, IrqLine irq8, Scheduler& scheduler, Log& log, i64 start_seconds)
+Rtc::Rtc(Bus& ports, IrqLine irq8, Scheduler& scheduler, i64 start_seconds)
     : scheduler_{scheduler},
-      log_{log},
       irq8_{irq8},
       event_{scheduler,
              [this] {

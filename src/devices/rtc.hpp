@@ -4,7 +4,6 @@
 
 #include <array>
 
-#include "base/log.hpp"
 #include "base/scheduler.hpp"
 #include "devices/bus.hpp"
 #include "devices/clock_rate.hpp"
@@ -17,7 +16,7 @@ class Rtc final : public Device, public BusTarget {
  public:
     // `start_seconds`: what the clock shows at guest time 0, in seconds since 1970 (UTC or local time, as the guest
     // expects its hardware clock).
-    Rtc(Bus& ports, IrqLine irq8, Scheduler& scheduler, Log& log, i64 start_seconds);
+    Rtc(Bus& ports, IrqLine irq8, Scheduler& scheduler, i64 start_seconds);
 
     std::string_view name() const override { return "rtc"; }
     void reset() override;  // the battery keeps time and memory
@@ -58,7 +57,6 @@ class Rtc final : public Device, public BusTarget {
     void schedule();
 
     Scheduler& scheduler_;
-    Log& log_;
     IrqLine irq8_;
     Timer event_;
     std::array<u8, 128> cmos_{};

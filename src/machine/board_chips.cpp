@@ -35,7 +35,7 @@ Board::Chips::Chips(Bus& ports, Bus& mmio, Scheduler& scheduler, GuestMemory& me
                   .acknowledge_pic = [this] { return pic.acknowledge(); }}},
       io_apic{mmio, local_apic, log},
       pit{ports, isa.line(0), scheduler, log},
-      rtc{ports, isa.line(8), scheduler, log, static_cast<i64>(parts.start_seconds)},
+      rtc{ports, isa.line(8), scheduler, static_cast<i64>(parts.start_seconds)},
       hpet{mmio, hpet_lines, scheduler, log,
            [this](bool legacy) {
                pit.connect_irq(!legacy);

@@ -71,7 +71,7 @@ struct PitBoard : Board {
     }
 };
 struct RtcBoard : Board {
-    Rtc rtc{ports, IrqLine{lines, 8}, scheduler, log, 0};
+    Rtc rtc{ports, IrqLine{lines, 8}, scheduler, 0};
     RtcBoard() { rtc.reset(); }
 };
 struct HpetBoard : Board {

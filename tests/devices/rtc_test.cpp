@@ -19,10 +19,9 @@ constexpr i64 leap_day_evening = 1'709'251'198;  // 29 February 2024, 23:59:58 U
 
 struct Bench {
     Bus ports;
-    Log log;
     Scheduler scheduler;
     Edges irq;
-    Rtc rtc{ports, IrqLine{irq, 8}, scheduler, log, leap_day_evening};
+    Rtc rtc{ports, IrqLine{irq, 8}, scheduler, leap_day_evening};
 
     void set(u8 index, u8 value) {
         ports.write(0x70, 1, index);

@@ -45,7 +45,7 @@ struct Board {
     IoApic io{mmio, local, log};
     PicPair pic{ports, log, [this](bool level) { local.set_lint0(level); }};
     Pit pit{ports, IrqLine{fan, 0}, scheduler, log};
-    Rtc rtc{ports, IrqLine{fan, 8}, scheduler, log, 1'700'000'000};
+    Rtc rtc{ports, IrqLine{fan, 8}, scheduler, 1'700'000'000};
     Hpet hpet{mmio, fan, scheduler, log, [this](bool on) {
                   pit.connect_irq(!on);
                   rtc.connect_irq(!on);
