@@ -3,6 +3,7 @@
 
 #include <random>
 
+#include "jit/debug_fixture.hpp"
 #include "jit/engine_pair.hpp"
 #include "jit/guest_program.hpp"
 
@@ -213,6 +214,41 @@ TEST_CASE("moved pages: address spaces that map and unmap a program anywhere, in
     }
     world.run(places, [&] { return below(3000) + 1; });
     CHECK(world.statistics().blocks_moved > 0);
+}
+
+TEST_CASE("moved pages: a breakpoint in DR7 keeps no page from moving elsewhere", "[jit][moves]") {
+    World world;
+    world.both([](FlatMachine& m) {
+        m.state.dr[0] = World::window + 0x80;
+        m.state.dr[7] |= dr7_global(0, 0, 1);
+    });
+    std::vector<World::Place> places{{0, 10, 0, 500}};
+    for (u32 i = 1; i < 20; ++i)
+        places.push_back({i % World::spaces, 20 + 7 * i, places.back().space, places.back().page});
+    world.run(places, [] { return 100'000u; });
+    CHECK(world.statistics().blocks_moved > 19 * 5);
+}
+
+TEST_CASE("moved pages: code meets the breakpoints of the place where it is seen", "[jit][moves]") {
+    constexpr u32 handler = 0x31000, met = 0x32000;
+    std::mt19937 random{1};
+    World world;
+    world.both([](FlatMachine& m) {
+        m.poke(handler, {0xFF, 0x05, 0, 0x20, 3, 0,           // inc dword [met]
+                         0x81, 0x4C, 0x24, 0x08, 0, 0, 1, 0,  // or dword [esp+8], RF
+                         0xCF});                              // iret
+        m.poke_value<u16>(FlatMachine::idt_at + 8 * vector::db, handler & 0xFFFF);
+        for (u32 i = 0; i < 4; ++i) {
+            m.state.dr[i] = World::window + 0x8000 * i + 5;  // the first instruction of the program's loop
+            m.state.dr[7] |= dr7_global(i, 0, 1);
+        }
+    });
+    std::vector<World::Place> places{{0, 10, 0, 500}};
+    for (u32 i = 1; i < 100; ++i)
+        places.push_back({i % World::spaces, 4 * (i % 10), places.back().space, places.back().page});
+    world.run(places, [&] { return 1 + static_cast<u32>(random() % 3000); });
+    CHECK(world.statistics().blocks_moved > 100);
+    CHECK(world.pair.interp.peek<u32>(met) > 100);
 }
 
 // An exit to the interpreter remembers the block that followed, which has another mode here (no FPU state is live), and
