@@ -223,35 +223,6 @@ TEST_CASE("breakpoint pages: a breakpoint behind a port access is met") {
     CHECK(pair.run(program).size() == 30);
 }
 
-// What followed the port access the last time has that EIP too, in another segment.
-TEST_CASE("breakpoint pages: a port breakpoint leads to its handler, whatever EIP that has") {
-    constexpr u32 handler_base = 0x40000, behind_out = 7;
-    constexpr u64 code_descriptor = 0x00CF9B040000FFFF;  // flat but for the base
-    DebugPair pair;
-    auto program = assemble(DebugPair::code, [](x86::Assembler& a) {
-        auto again = a.newLabel();
-        a.mov(x86::ecx, 30);
-        a.bind(again);
-        a.db(0xE6), a.db(0x80);  // out 80h, al
-        REQUIRE(a.offset() == behind_out);
-        a.inc(x86::esi);
-        a.dec(x86::ecx);
-        a.jnz(again);
-    });
-    pair.both([](FlatMachine& m) {
-        m.poke_value<u64>(FlatMachine::gdt_at + 24, code_descriptor);
-        m.state.gdtr.limit = 31;
-        m.poke_value<u16>(FlatMachine::idt_at + 8 * vector::db, DebugPair::code + behind_out);
-        m.poke_value<u16>(FlatMachine::idt_at + 8 * vector::db + 2, 24);
-        m.poke(handler_base + DebugPair::code + behind_out, {0x47, 0xCF});  // inc edi; iret
-    });
-    pair.run(program);
-    pair.set_breakpoint(0, 0x80, dr7_global(0, dr7_port, 1));
-    pair.run(program);
-    CHECK(pair.interp.reg(Reg::Edi) == 30);
-    CHECK(pair.interp.reg(Reg::Esi) == 60);
-}
-
 // --- linear addresses, and which page they are
 
 namespace {
