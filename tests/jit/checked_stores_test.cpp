@@ -2,6 +2,7 @@
 // their own block, fault, or are anything but a plain store into RAM.
 #include <catch2/catch.hpp>
 
+#include "jit/debug_fixture.hpp"
 #include "jit/engine_pair.hpp"
 #include "jit/guest_program.hpp"
 
@@ -297,4 +298,24 @@ TEST_CASE("checked stores: a constant that two blocks share is replaced in both"
     for (u32 i = 0; i < 40; ++i) REQUIRE(pair.advance(777) == "");
     CHECK(pair.interp.state.activity == Activity::Halted);
     CHECK(pair.bt.engine->statistics().blocks_translated < 500);
+}
+
+TEST_CASE("checked stores: a breakpoint on a page that they do not touch leaves them to translated code",
+          "[jit][checked-stores]") {
+    StorePair pair;
+    pair.both([](FlatMachine& m) {
+        m.state.dr[0] = StorePair::free_page;
+        m.state.dr[7] |= dr7_global(0, dr7_data_write, 4);
+    });
+    CHECK(pair.interpreted_in(StorePair::rounds) < few);
+}
+
+TEST_CASE("checked stores: a breakpoint on the page that they touch is met", "[jit][checked-stores]") {
+    StorePair pair;
+    pair.both([](FlatMachine& m) {
+        m.state.dr[0] = StorePair::beside;
+        m.state.dr[7] |= dr7_global(0, dr7_data_write, 4);
+    });
+    REQUIRE(pair.advance(100) == "");
+    CHECK(pair.interp.halted_by() == vector::db);
 }

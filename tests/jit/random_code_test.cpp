@@ -3,6 +3,7 @@
 
 #include <random>
 
+#include "cpu/breakpoints.hpp"
 #include "cpu/decoder.hpp"
 #include "jit/engine_pair.hpp"
 
@@ -56,8 +57,34 @@ class RandomCode {
     Decoder decoder_{host_features()};
 };
 
+// A #DB handler that sets RF and returns.
+void step_over_breakpoints(FlatMachine& m) {
+    constexpr u32 handler = 0x31000;
+    m.poke(handler, {0x81, 0x4C, 0x24, 0x08, 0, 0, 1, 0, 0xCF});  // or dword [esp+8], RF; iret
+    m.poke_value<u16>(FlatMachine::idt_at + 8 * vector::db, handler & 0xFFFF);
+    m.state.cr4 |= cr4::de;
+}
+
+// DR0-DR3 in the code, the data, or on a port; each of any kind, and all but one in eight enabled.
+void set_breakpoints(RandomCode& random, EnginePair<FlatMachine>& pair) {
+    u32 addresses[4];
+    u32 dr7 = dr7::fixed | random.below(1u << 16) << 16;
+    for (u32 i = 0; i < 4; ++i) {
+        u32 places[] = {TestMachine::code_at + random.below(100), TestMachine::data_at + random.below(0x1000),
+                        TestMachine::stack_top - 4 * random.below(4), random.below(64)};
+        addresses[i] = places[random.below(4)];
+        dr7 |= random.chance(88) ? 2u << 2 * i : 0;
+    }
+    pair.both([&](FlatMachine& m) {
+        std::copy(addresses, addresses + 4, m.state.dr);
+        m.state.dr[7] = dr7;
+    });
+}
+
 template <typename Machine>
-void run_random(u64 seed, bool code32) {
+void run_random(
+    u64 seed, bool code32, void (*begin)(Machine&) = [](Machine&) {},
+    void (*before_stretch)(RandomCode&, EnginePair<Machine>&) = [](RandomCode&, EnginePair<Machine>&) {}) {
     RandomCode random{seed};
     EnginePair<Machine> pair;
     std::vector<u8> code = random.code(40, code32);
@@ -74,11 +101,13 @@ void run_random(u64 seed, bool code32) {
             if (i != 4) m.set_reg(static_cast<Reg>(i), registers[i]);
         m.state.eflags |= flags;
         m.state.eip = TestMachine::code_at;
+        begin(m);
     });
     std::string bytes;
     for (u8 b : code) bytes += fmt::format("{:02x} ", b);
     INFO("seed " << seed << " code " << bytes);
     for (int i = 0; i < 20 && pair.interp.state.activity == Activity::Running; ++i) {
+        before_stretch(random, pair);
         std::string before = fmt::format("{:x}", pair.interp.state.eip);
         std::string found = pair.advance(1 + random.below(30));
         INFO("from " << before);
@@ -90,6 +119,10 @@ void run_random(u64 seed, bool code32) {
 
 TEST_CASE("random flat code does the same on both engines", "[jit][random]") {
     for (u64 seed = 1; seed <= 400; ++seed) run_random<FlatMachine>(seed, true);
+}
+
+TEST_CASE("random flat code does the same on both engines, whatever is in the debug registers", "[jit][random]") {
+    for (u64 seed = 1; seed <= 400; ++seed) run_random<FlatMachine>(seed, true, step_over_breakpoints, set_breakpoints);
 }
 
 TEST_CASE("random real-mode code does the same on both engines", "[jit][random]") {
