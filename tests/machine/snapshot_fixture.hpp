@@ -113,9 +113,10 @@ inline void require_equal(WholeMachine& a, WholeMachine& b) {
     REQUIRE(describe_differences(a.state(), b.state()) == "");
     auto state_a = a.archive(), state_b = b.archive();
     REQUIRE(state_a.size() == state_b.size());
-    auto differ = std::mismatch(state_a.begin(), state_a.end(), state_b.begin()).first - state_a.begin();
-    INFO("the archives differ from byte " << differ);
-    REQUIRE(state_a == state_b);
+    if (state_a != state_b) {
+        auto differ = std::mismatch(state_a.begin(), state_a.end(), state_b.begin()).first - state_a.begin();
+        FAIL("the archives differ from byte " << differ);
+    }
     auto ram_a = a.machine.board().ram(), ram_b = b.machine.board().ram();
     REQUIRE(std::memcmp(ram_a.data(), ram_b.data(), ram_a.size()) == 0);
 }
